@@ -1,0 +1,77 @@
+"""The site as the core knows it: circuits in a tree, the meters on them, the loads beneath them and their steps.
+
+Watts and nanoseconds throughout; agent/app.py makes this from site.toml. Steps go from the lowest to the highest.
+"""
+
+from enum import IntEnum
+
+from msgspec import Struct
+
+
+class BoundClass(IntEnum):
+    """Who wins when bounds disagree: the lower number (design: protect > grid > contract > command > value)."""
+
+    PROTECT = 0
+    GRID = 1
+    CONTRACT = 2
+    COMMAND = 3
+    VALUE = 4
+
+
+class Step(Struct, frozen=True):
+    """One power state a load can be told to be in."""
+
+    name: str  # "off", "on", ...: what LoadSeen.step and Setpoint.step say
+    watts: float  # rated or learned, at this step
+    reach_ns: int  # from the command to these watts, at the latest
+
+
+class Load(Struct, frozen=True):
+    """Something that can give up watts."""
+
+    id: str  # "a/10.20.1.17"
+    circuit: str  # the innermost circuit it hangs on
+    steps: tuple[Step, ...]  # lowest first; at least two
+    value_usd_per_mwh: float
+    off_ns_min: int  # no raise before it was down this long
+    on_ns_min: int  # no money or command cut before it was up this long
+    poll_ns: int  # how often its own state is read
+    group: str = ""  # its table in site.toml
+
+
+class Meter(Struct, frozen=True):
+    """A meter, as far as the core must know it."""
+
+    id: str
+    poll_ns: int  # fast round
+    refresh_ns: int  # how often the device renews its values
+    nominal_ln_v: float
+    backup: str | None = None
+
+
+class Circuit(Struct, frozen=True):
+    """A place in the electrical tree with limits, perhaps a meter."""
+
+    id: str
+    parent: str | None
+    meter: str | None
+    limit_w: float
+    unmetered_w: float = 0.0
+    ramp_up_w_per_s: float = float("inf")
+    jump_up_w: float = float("inf")
+    jump_down_w: float = float("inf")
+    fallback_w: float | None = None
+    ramp_down_w_per_s: float = float("inf")
+    blind_after_ns: int = 5_000_000_000
+
+
+class Site(Struct, frozen=True):
+    """The whole of it. Circuits are ordered parents first."""
+
+    id: str
+    agent: str
+    nominal_hz: float
+    circuits: tuple[Circuit, ...]
+    meters: tuple[Meter, ...]
+    loads: tuple[Load, ...]
+    observe: bool = True  # decide and publish, write nothing
