@@ -1,0 +1,94 @@
+"""What a miner family is, as pure functions over bytes: how it is read, how it is told, what its answers mean.
+
+A *dialect* never sees a socket, a clock or `async`. The caller sends the requests, each on a connection of its own (the
+servers close after every reply), and hands the replies back.
+
+Steps are intents that a family's verbs can ask for, lowest first. What the last poll learned and the verbs need (which
+devices there are, the miner's own clock) is a `Seen`; it travels from decode_state() to set_requests() through the
+caller and is opaque to it. Without a poll some families cannot be told anything: set_requests() is then empty, and the
+load is not armed.
+
+An acknowledgement is not an effect: `ok` means that the miner took the verb, or is already in that state.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class DialectStep(Struct, frozen=True):
+    """One power state that the family's verbs can ask for."""
+
+    name: str  # "off", "on"
+    share: float | None  # of the load's rated_w; None: its sleep_w
+    reach_ms: int  # from the verb to these watts, at the latest that is known
+
+
+class Seen(Struct, frozen=True):
+    """What a poll learned that the verbs need."""
+
+    devices: tuple[str, ...] = ()  # "asc0", "pga1": what an enable or disable must be sent for
+    verbs: str = ""  # which verbs this firmware knows; "" when that is not known
+    clock_s: int | None = None  # the miner's own clock ...
+    heard_ns: int = 0  # ... when it said so, on our monotonic clock
+
+
+class State(Struct, frozen=True):
+    """What a miner says of itself. None is "it does not say", never a zero."""
+
+    step: str | None
+    watts: float | None
+    measured: bool  # watts come from a sensor at the power supply's input, not from a model or its output
+    hash_rate_ths: float | None
+    temperature_c: float | None  # the hottest it tells
+    detail: str = ""
+    seen: Seen = Seen()
+    repairs: int = 0  # how many faults in its replies had to be mended to read them
+
+
+class Verdict(Struct, frozen=True):
+    """What an answer to a verb says: "ok", "refused" or "garbled", and in which words."""
+
+    outcome: str
+    detail: str
+
+
+class Dialect(Protocol):
+    """One family."""
+
+    @property
+    def name(self) -> str:
+        """What site.toml calls it."""
+        ...
+
+    @property
+    def port(self) -> int:
+        """Where it listens unless site.toml says otherwise."""
+        ...
+
+    @property
+    def steps(self) -> tuple[DialectStep, ...]:
+        """Its power states, lowest first."""
+        ...
+
+    @property
+    def verb_good_ns(self) -> int | None:
+        """How long after `now_ns` prepared verbs may still be sent; None: for as long as `seen` is the newest."""
+        ...
+
+    def poll_requests(self, seen: Seen | None) -> tuple[bytes, ...]:
+        """The reads of one poll, to be sent one after the other, each after the answer before."""
+        ...
+
+    def decode_state(self, replies: Sequence[bytes], now_ns: int) -> State:
+        """What the replies to poll_requests() say; Garbled or Refused when they don't tell a state at all."""
+        ...
+
+    def set_requests(self, step: str, seen: Seen | None, now_ns: int) -> tuple[bytes, ...]:
+        """The verbs that ask for a step, one Shot each with its `part`; empty while it cannot be told."""
+        ...
+
+    def decode_answer(self, step: str, reply: bytes) -> Verdict:
+        """What the answer to one of these verbs says."""
+        ...
