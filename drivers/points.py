@@ -1,0 +1,35 @@
+"""The closed vocabulary of analogue points: every quantity a profile may name, and its unit.
+
+A point's name ends in its unit, and a profile that names anything else is refused: rules, telemetry and the people on
+site all speak these words. Power, energy and current direction: import (consumption) is positive. A PLC's bits are not
+here, they are one site's wiring and are named in site.toml.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_PHASES = ("l1", "l2", "l3")
+_PAIRS = ("l12", "l23", "l31")
+
+POINTS: Mapping[str, str] = MappingProxyType(
+    {
+        "power_w": "W",
+        **{f"power_{phase}_w": "W" for phase in _PHASES},
+        "reactive_var": "var",
+        "apparent_va": "VA",
+        "power_factor": "1",
+        "frequency_hz": "Hz",
+        **{f"voltage_{phase}_v": "V" for phase in (*_PHASES, *_PAIRS)},
+        **{f"current_{phase}_a": "A" for phase in _PHASES},
+        "energy_import_wh": "Wh",
+        "energy_export_wh": "Wh",
+    }
+)
+
+# What changes when a meter's current transformers face the other way: these change their sign ...
+SIGNED = frozenset({"power_w", *(f"power_{phase}_w" for phase in _PHASES), "reactive_var", "power_factor"})
+
+# ... and these change places.
+OPPOSITE: Mapping[str, str] = MappingProxyType(
+    {"energy_import_wh": "energy_export_wh", "energy_export_wh": "energy_import_wh"}
+)
