@@ -1,0 +1,162 @@
+"""The Modbus transport seam, and a virtual meter laid out as a Janitza UMG 604 behind it.
+
+The meter looks at the plant once in each of its windows (200 ms for this family) and shows that until the next, with
+a little noise, as float32, high word first. Registers: voltage 1317.., current 1325.., active power 1333.. and 1369,
+frequency 1439, energy 9851 (import) and 9863 (export): reference list of the UMG 604's 200 ms values; the family's
+common block 19000.. shows the same.
+
+Ailments (`ails`): "" well; "silent" nothing is answered; "refuse" no connection; "cut" the connection breaks at the
+next read; "frozen" it answers what it last showed; "late" answers come after `late_s`; and `lies` replaces single
+points: NaN, infinite, absurd, stuck.
+"""
+
+import asyncio
+import math
+import struct
+from random import Random
+
+from msgspec import Struct
+
+from drivers.errors import Silent, Unreachable
+from drivers.profile import Table
+from tests.sim.life import Life
+from tests.sim.loop import NS_PER_S
+from tests.sim.plant import Plant
+from tests.sim.wire import Network
+
+AILMENTS = ("silent", "refuse", "cut", "frozen", "late")
+LIES = {"nan": math.nan, "infinite": math.inf, "zero": 0.0, "absurd": 1e30, "negative": -1e12}
+
+
+class Shown(Struct, frozen=True):
+    """What the meter's registers held at one window, in the units of its points."""
+
+    window: int
+    power_w: float
+    frequency_hz: float
+    voltage_v: tuple[float, float, float]
+
+
+class Heard(Struct, frozen=True):
+    """One answer that reached the agent: when, and what the registers it asked for said."""
+
+    at_ns: int
+    life: int
+    meter: str
+    shown: Shown
+
+
+class VirtualMeter:
+    """One meter at one unit id, true to the plant unless told otherwise."""
+
+    def __init__(self, name: str, plant: Plant, network: Network, seed: int, *, refresh_ms: int = 200) -> None:
+        self.name = name
+        self.ails = ""
+        self.late_s = 0.5
+        self.lies: dict[str, float] = {}  # point -> what it shows instead: "power_w", "frequency_hz", "voltage_v"
+        self.noise_w = 400.0
+        self.refresh_ns = refresh_ms * 1_000_000
+        self.heard: list[Heard] = []
+        self._plant = plant
+        self._network = network
+        self._seed = seed
+        self._frozen: Shown | None = None
+
+    def shown(self) -> Shown:
+        """What its registers hold now."""
+        if self.ails == "frozen" and self._frozen is not None:
+            return self._frozen
+        window = self._network.loop.now_ns // self.refresh_ns
+        at_ns = window * self.refresh_ns
+        random = Random(self._seed * 1_000_003 + window)
+        volts = self._plant.voltage.at(at_ns)
+        phases = [self.lies.get("voltage_v", volts * random.gauss(1, 0.000_3)) for _ in range(3)]
+        self._frozen = Shown(
+            window=window,
+            power_w=self.lies.get("power_w", self._plant.net_w(at_ns) + random.gauss(0, self.noise_w)),
+            frequency_hz=self.lies.get("frequency_hz", self._plant.frequency.at(at_ns) + random.gauss(0, 0.000_5)),
+            voltage_v=(phases[0], phases[1], phases[2]),
+        )
+        return self._frozen
+
+    def registers(self, shown: Shown, at: int, count: int) -> tuple[int, ...]:
+        """The words of a block; what this meter does not have reads 0."""
+        words: dict[int, int] = {}
+        for address, value in self._values(shown).items():
+            words[address], words[address + 1] = struct.unpack(">2H", _float32(value))
+        return tuple(words.get(address, 0) for address in range(at, at + count))
+
+    def _values(self, shown: Shown) -> dict[int, float]:
+        phase_w = shown.power_w / 3
+        currents = [phase_w / volts if volts else 0.0 for volts in shown.voltage_v]
+        values = {1369: shown.power_w, 1439: shown.frequency_hz, 19026: shown.power_w, 19050: shown.frequency_hz}
+        for phase in range(3):
+            for block, value in ((1317, shown.voltage_v[phase]), (1325, currents[phase]), (1333, phase_w)):
+                values[block + 2 * phase] = value
+            for block, value in ((19000, shown.voltage_v[phase]), (19012, currents[phase]), (19020, phase_w)):
+                values[block + 2 * phase] = value
+        values[9851] = values[19060] = (
+            shown.window * self.refresh_ns / NS_PER_S / 3600 * 500_000
+        )  # about 500 kW since it was made
+        return values
+
+
+class VirtualTransport:
+    """What drivers/modbus/transport.py's Transport promises, to one meter (unit ids are not told apart)."""
+
+    def __init__(self, meter: VirtualMeter, network: Network, life: Life) -> None:
+        self._meter = meter
+        self._network = network
+        self._life = life
+        self._connected = False
+
+    @property
+    def address(self) -> str:
+        return f"{self._meter.name}:502"
+
+    @property
+    def connected(self) -> bool:
+        return self._connected and self._meter.ails not in ("cut", "refuse")
+
+    async def connect(self) -> None:
+        await self._travel()
+        if self._meter.ails == "refuse":
+            raise Unreachable(self._meter.name, "connection refused")
+        if self._meter.ails == "silent":
+            raise Unreachable(self.address, "no answer to the SYN")
+        self._connected = True
+
+    async def read(self, unit: int, table: Table, at: int, count: int) -> tuple[int, ...]:
+        meter, network = self._meter, self._network
+        if not self._connected:
+            raise Unreachable(meter.name, "not connected")
+        network.log(f"ask {meter.name} {unit} {table} {at} {count}")
+        await self._travel()
+        if meter.ails in ("cut", "refuse"):
+            self._connected = False
+            raise Silent(meter.name, "the connection broke with the request on its way")
+        if meter.ails == "silent":
+            await asyncio.Event().wait()  # for ever: the deadline is the caller's
+        shown = meter.shown()
+        if meter.ails == "late":
+            await asyncio.sleep(meter.late_s)
+        await self._travel()
+        words = meter.registers(shown, at, count)
+        network.log(f"told {meter.name}", struct.pack(f">{count}H", *words))
+        meter.heard.append(Heard(network.loop.now_ns, self._life.number, meter.name, shown))
+        return words
+
+    def close(self) -> None:
+        self._connected = False
+
+    async def _travel(self) -> None:
+        if not self._life.alive:
+            raise asyncio.CancelledError
+        weather = self._network.weather
+        await asyncio.sleep(self._network.random.uniform(weather.latency_s_min, weather.latency_s_max))
+
+
+def _float32(value: float) -> bytes:
+    if math.isfinite(value) and abs(value) > 3.4e38:
+        value = math.copysign(math.inf, value)
+    return struct.pack(">f", value)
