@@ -5,8 +5,8 @@ Nothing here waits. open() begins a connect and returns at once; poll() tells wh
 
 SocketDial puts non-blocking sockets under one epoll of its own, and that epoll's descriptor under the event loop: the
 loop sees one descriptor however many connections are out. It is level-triggered: what isn't read is told again. Why not
-the loop's own transports: telling 4,000 cold miners took 333 ms with uvloop protocols, the first byte leaving only after
-every connect was issued, against 166-287 ms this way (design.md, section 5).
+the loop's own transports: telling 4,000 cold miners took 333 ms with uvloop protocols, the first byte leaving only
+after every connect was issued, against 166-287 ms this way (design.md, section 5).
 
 Refused locally (no route, no such network) is Unreachable at once. Out of descriptors, ports or buffers is no fault of
 the device: NoRoom, and the caller tries again when something was closed. Hosts are address literals; a name would block

@@ -1,0 +1,547 @@
+"""The exchange of one request for one reply with miners, by the thousand: what volleys and polls are made of.
+
+*Shot*      one request to one miner. *Answer*: what came of it.
+*fire*      a volley: every shot out as soon as this machine can open connections.
+*ask*       one shot of a poll; gives way to a shot fired at the same miner.
+
+The protocol (cgminer API, and with it all of port 4028) is one connection per request: connect, write the whole request
+at once, read to NUL or end of file, close. The servers are single threaded and wait without a timeout for whoever has
+connected: a connection that sends nothing, or one forgotten, locks everybody else out. Hence nothing is opened before
+it is needed, the request goes out as soon as the socket takes it, and whatever is given up is closed by reset, which
+also takes a request that was not read yet out of the miner's queue.
+
+How a volley goes
+-----------------
+    fire -> 64 opens, each followed by a try to send (over loopback the connect is done by then)
+         -> back to the loop -> service what is ready -> the next 64 -> ... -> until each is answered or given up
+
+Opening in slices keeps the loop free (64 opens take 2-3 ms) and lets the answers of the first be taken while the last
+are still being opened. Time limits are equal for all shots, so first-in-first-out queues serve instead of timers.
+
+Hedging: a lost SYN costs 1.03 s, a lost request 0.2 s. A shot that allows it (lowering ones: the verb may be read more
+than once) is repeated on a new connection every 30 ms while nothing has been answered, on four connections at most;
+the first whole answer wins and the others are reset. It must not make a slow machine slower, so
+- nothing is repeated while first connections are still to be opened;
+- what the kernel already holds is read before anything is repeated;
+- an answer is late only when a connection begun after it has been answered, or nobody has answered for 30 ms: a fleet
+  (or a machine) that answers in order but slowly is not helped by more connections;
+- at most a quarter of the volley is repeated in any 100 ms (never under 32). With 2 % loss each way about 8 % of the
+  shots need it, so this is not felt; it keeps 1,000 slow answers from becoming 4,000 connections at once.
+
+Newest wins: firing at a key ends every exchange with that key that an earlier fire() or ask() began. `done` is not
+called for those, the newer shot speaks for the load. Shots of one fire() with the same key and different `part` go side
+by side: cgminer serves 100 connections at once in 10-25 ms, and a lost SYN from there on, so keep parts x 4 below that.
+
+Outcomes: "ok" bytes arrived and ended (by NUL, by end of file, by a reset after them, or at the time limit with what
+looks whole), whatever they say; "silent" the request was written, in part at least, and no whole answer came;
+"unreachable" not one byte of it was written; "preempted", for ask() alone: it was given up or never sent because a shot
+was fired at that miner (or this machine had no room), which says nothing about the miner.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from msgspec import Struct
+
+from drivers.dial import Dial, NoRoom, Ready
+from drivers.errors import Unreachable
+
+
+class Shot(Struct, frozen=True, gc=False):
+    """One request to one miner."""
+
+    key: str  # the load: newest wins within it
+    host: str  # an address literal
+    port: int
+    request: bytes
+    hedge: bool = True  # may be repeated; never for a raise or a verb that must be read once
+    part: int = 0  # which of several requests to this key in one fire()
+
+
+class Answer(Struct, frozen=True, gc=False):
+    """What came of one shot."""
+
+    key: str
+    outcome: str  # ok | silent | unreachable | preempted
+    reply: bytes  # what was read, even if it is not whole
+    opened_ns: int  # when its first connection was begun
+    sent_ns: int | None  # when the last byte of the request was first taken by the socket
+    answered_ns: int | None  # when the answer was whole
+    part: int = 0
+    detail: str = ""  # why, when not ok
+
+
+class Limits(Struct, frozen=True):
+    """Time and size limits. Sources: design.md section 5 (hedge), the reference's section 13 (the rest)."""
+
+    hedge_ns: int = 30_000_000
+    connections_max: int = 4
+    answer_ns: int = 1_500_000_000  # after the newest connection of the shot was begun
+    connect_ns: int = 400_000_000  # of a poll; then once more
+    reply_bytes_max: int = 1 << 20
+    open_max: int = 1 << 20  # connections at once; what is over waits
+
+
+class _Exchange:
+    """One shot on its way, on one connection or several."""
+
+    __slots__ = (
+        "answering",
+        "begun",
+        "detail",
+        "future",
+        "handles",
+        "newest_ns",
+        "opened_ns",
+        "over",
+        "sent_ns",
+        "shot",
+        "volley",
+        "wrote",
+    )
+
+    def __init__(self, shot: Shot, volley: "_Volley | None", future: "asyncio.Future[Answer] | None") -> None:
+        self.shot = shot
+        self.volley = volley
+        self.future = future
+        self.handles: list[int] = []
+        self.begun = 0  # connections ever
+        self.opened_ns = 0
+        self.newest_ns = 0
+        self.sent_ns: int | None = None
+        self.wrote = False
+        self.answering = False
+        self.over = False
+        self.detail = ""
+
+
+class _Connection:
+    """One connection of one exchange."""
+
+    __slots__ = ("exchange", "held", "opened_ns", "taken")
+
+    def __init__(self, exchange: _Exchange, opened_ns: int) -> None:
+        self.exchange = exchange
+        self.opened_ns = opened_ns
+        self.taken = 0  # bytes of the request that the socket took
+        self.held: bytes | bytearray = b""  # bytes of the reply so far
+
+
+class _Volley:
+    """The shots of one fire() that are still to be begun."""
+
+    __slots__ = ("at", "done", "number", "shots")
+
+    def __init__(self, shots: Sequence[Shot], done: Callable[[Answer], None], number: int) -> None:
+        self.shots = shots
+        self.done = done
+        self.number = number
+        self.at = 0
+
+
+_LIMITS = Limits()
+_SLICE = 64
+_READ_BYTES = 16_384
+_BUSY = 128  # this many connections ready at once: we are behind ourselves, so nothing is repeated
+_REPEATS_MIN = 32  # repeats within _REPEATS_NS that are always allowed
+_REPEATS_NS = 100_000_000
+_NO_ROOM_S = 0.005
+_TICK_S_MIN = 0.002  # what is due and may not be done yet is looked at again after this
+
+
+class Exchanger:
+    """Fires and asks over one Dial, which is then its alone. Make it inside the running loop."""
+
+    def __init__(self, dial: Dial, clock_ns: Callable[[], int], limits: Limits = _LIMITS) -> None:
+        self._dial = dial
+        self._clock_ns = clock_ns
+        self._limits = limits
+        self._loop = asyncio.get_running_loop()
+        self._connections: dict[int, _Connection] = {}
+        self._waiting: deque[_Volley] = deque()
+        self._number = 0
+        self._newest: dict[str, int] = {}  # key -> the newest fire() that has shots for it, until they are over
+        self._lanes: dict[str, list[_Exchange]] = {}  # key -> fired exchanges that are out
+        self._asked: dict[str, _Exchange] = {}
+        self._finished: deque[tuple[_Exchange, Answer]] = deque()
+        self._fired = 0  # shots since nothing was out
+        self._repeated: deque[int] = deque()  # when the latest repeats were begun
+        self._answer_ns = 0  # when somebody last answered ...
+        self._progress_ns = 0  # ... and when the newest connection that was answered had been begun
+        self._hedges: deque[tuple[int, _Exchange]] = deque()  # each of these three: when due, first in first out
+        self._connects: deque[tuple[int, _Exchange]] = deque()
+        self._deadlines: deque[tuple[int, _Exchange]] = deque()
+        self._going_on: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_ns = 0
+        dial.on_ready(self._ready)
+
+    @property
+    def firing(self) -> bool:
+        """True while shots are still to be opened or may yet be repeated: polls give way."""
+        return bool(self._waiting) or any(not exchange.over for _, exchange in self._hedges)
+
+    def fire(self, shots: Sequence[Shot], done: Callable[[Answer], None]) -> None:
+        """Put every shot on the wire; `done` is called from the loop, once for each that no newer fire() replaced.
+
+        The first slice is out when this returns; `shots` must not be changed afterwards.
+        """
+        self._number += 1
+        for shot in shots:
+            self._newest[shot.key] = self._number
+        self._fired += len(shots)
+        self._waiting.append(_Volley(shots, done, self._number))
+        if self._going_on is None:
+            self._open_slice()
+
+    async def ask(self, shot: Shot) -> Answer:
+        """One shot of a poll, never repeated once connected; closed at once when cancelled or pre-empted by fire()."""
+        if shot.key in self._newest:
+            return self._not_asked(shot, "a volley is out to it")
+        older = self._asked.get(shot.key)
+        if older is not None:
+            self._finish(older, "preempted", b"", "asked again")
+        exchange = _Exchange(shot, None, self._loop.create_future())
+        self._asked[shot.key] = exchange
+        if not self._begin(exchange):
+            del self._asked[shot.key]
+            return self._not_asked(shot, "this machine has no descriptor or port left")
+        self._deliver()
+        self._arm()
+        assert exchange.future is not None
+        try:
+            return await exchange.future
+        finally:
+            if not exchange.over:
+                self._end(exchange)
+
+    def close(self) -> None:
+        """End everything by reset; nothing is called for what was out."""
+        for handle in self._going_on, self._timer:
+            if handle is not None:
+                handle.cancel()
+        self._waiting.clear()
+        for connection in tuple(self._connections.values()):
+            if not connection.exchange.over:
+                self._end(connection.exchange)
+                if connection.exchange.future is not None:
+                    connection.exchange.future.cancel()
+
+    # --- opening ---------------------------------------------------------------------------------------------------
+
+    def _open_slice(self) -> None:
+        """Begin the next 64 shots, then give the loop back and go on from there."""
+        room = True
+        left = _SLICE
+        while self._waiting and left and room:
+            volley = self._waiting[0]
+            shots, number = volley.shots, volley.number
+            while volley.at < len(shots) and left:
+                shot = shots[volley.at]
+                if self._newest.get(shot.key, number) == number and not self._begin_fired(shot, volley):
+                    room = False
+                    break
+                volley.at += 1
+                left -= 1
+            if volley.at == len(shots):
+                self._waiting.popleft()
+        if not self._waiting:
+            for key in [key for key in self._newest if key not in self._lanes]:
+                del self._newest[key]
+        self._arm()
+        if room:
+            self._going_on = self._loop.call_soon(self._go_on)
+        else:
+            self._going_on = self._loop.call_later(_NO_ROOM_S, self._go_on)
+
+    def _go_on(self) -> None:
+        self._going_on = None
+        self._service()
+        if self._waiting:
+            self._open_slice()
+        self._deliver()
+
+    def _begin_fired(self, shot: Shot, volley: _Volley) -> bool:
+        asked = self._asked.get(shot.key)
+        if asked is not None:
+            self._finish(asked, "preempted", b"", "a shot was fired at it")
+        lane = self._lanes.get(shot.key)
+        if lane is not None:
+            for older in [exchange for exchange in lane if exchange.volley is not volley]:
+                self._end(older)
+        exchange = _Exchange(shot, volley, None)
+        lane = self._lanes.setdefault(shot.key, [])
+        lane.append(exchange)
+        if self._begin(exchange):
+            return True
+        lane.remove(exchange)
+        if not lane:
+            del self._lanes[shot.key]
+        return False
+
+    def _begin(self, exchange: _Exchange) -> bool:
+        """Open a connection for it and send if the socket takes it; False when the machine has no room for one more."""
+        limits, shot = self._limits, exchange.shot
+        if len(self._connections) >= limits.open_max:
+            return False
+        now_ns = self._clock_ns()
+        if exchange.begun == 0:
+            exchange.opened_ns = now_ns
+        try:
+            handle = self._dial.open(shot.host, shot.port)
+        except NoRoom:
+            return False
+        except Unreachable as failure:
+            exchange.begun += 1
+            self._lost(exchange, failure.detail)
+            return True
+        exchange.begun += 1
+        exchange.newest_ns = now_ns
+        exchange.handles.append(handle)
+        self._connections[handle] = connection = _Connection(exchange, now_ns)
+        self._deadlines.append((now_ns + limits.answer_ns, exchange))
+        if exchange.volley is None:
+            self._connects.append((now_ns + limits.connect_ns, exchange))
+        elif shot.hedge and exchange.begun < limits.connections_max:
+            self._hedges.append((now_ns + limits.hedge_ns, exchange))
+        self._send(handle, connection)
+        return True
+
+    # --- sending and receiving -------------------------------------------------------------------------------------
+
+    def _send(self, handle: int, connection: _Connection) -> None:
+        exchange = connection.exchange
+        request = exchange.shot.request
+        try:
+            taken = self._dial.send(handle, request[connection.taken :] if connection.taken else request)
+        except OSError as failure:
+            self._drop(handle, failure.strerror or str(failure))
+            return
+        connection.taken += taken
+        if taken:
+            exchange.wrote = True
+        whole = connection.taken == len(request)
+        if whole and exchange.sent_ns is None:
+            exchange.sent_ns = self._clock_ns()
+        self._dial.watch(handle, read=whole, write=not whole)
+
+    def _ready(self) -> None:
+        self._service()
+        self._deliver()
+
+    def _service(self) -> int:
+        """Take what is ready, and say how much that was. Opens nothing and calls nobody: the list must stay true."""
+        ready_now: list[Ready] = self._dial.poll()
+        connections = self._connections
+        for ready in ready_now:
+            connection = connections.get(ready.handle)
+            if connection is None:
+                continue
+            if ready.readable or ready.failed:
+                self._receive(ready.handle, connection)
+            elif ready.writable:
+                self._send(ready.handle, connection)
+        return len(ready_now)
+
+    def _receive(self, handle: int, connection: _Connection) -> None:
+        try:
+            data = self._dial.receive(handle, _READ_BYTES)
+        except OSError as failure:
+            # A reset after the whole reply is how cgminer answers a long request; what was read counts.
+            self._at_end(handle, connection, failure.strerror or str(failure))
+            return
+        if data is None:
+            return
+        if not data:
+            self._at_end(handle, connection, "closed without an answer")
+            return
+        if not connection.held:
+            connection.held = data = data.lstrip(b"\0")
+        else:
+            if isinstance(connection.held, bytes):
+                connection.held = bytearray(connection.held)
+            connection.held += data
+        if not data:
+            return
+        connection.exchange.answering = True
+        if data[-1] == 0 or len(connection.held) > self._limits.reply_bytes_max:
+            self._answered(handle, connection, bytes(connection.held))
+        elif b"\0" in data:
+            # Bytes after a NUL: the rest of a reply that has one inside, or of one that is over and was padded.
+            before = bytes(connection.held[: connection.held.rindex(b"\0")])
+            if _looks_whole(before):
+                self._answered(handle, connection, before)
+
+    def _at_end(self, handle: int, connection: _Connection, why: str) -> None:
+        if connection.held.strip(b"\0"):
+            self._answered(handle, connection, bytes(connection.held))
+        else:
+            self._drop(handle, why)
+
+    def _answered(self, handle: int, connection: _Connection, reply: bytes) -> None:
+        exchange = connection.exchange
+        del self._connections[handle]
+        exchange.handles.remove(handle)
+        self._dial.close(handle)
+        self._answer_ns = self._clock_ns()
+        self._progress_ns = max(self._progress_ns, connection.opened_ns)
+        self._finish(exchange, "ok", reply, "")
+
+    def _drop(self, handle: int, why: str) -> None:
+        """One connection has ended without an answer; the exchange goes on while it has others."""
+        exchange = self._connections.pop(handle).exchange
+        exchange.handles.remove(handle)
+        self._dial.close(handle)
+        self._lost(exchange, why)
+
+    def _lost(self, exchange: _Exchange, why: str) -> None:
+        exchange.detail = why
+        if not exchange.handles:
+            self._finish(exchange, "silent" if exchange.wrote else "unreachable", b"", why)
+
+    # --- ending ----------------------------------------------------------------------------------------------------
+
+    def _finish(self, exchange: _Exchange, outcome: str, reply: bytes, detail: str) -> None:
+        """The exchange is over, with an answer for whoever waits for it."""
+        shot = exchange.shot
+        answered_ns = self._clock_ns() if outcome == "ok" else None
+        self._finished.append(
+            (
+                exchange,
+                Answer(
+                    shot.key,
+                    outcome,
+                    reply,
+                    exchange.opened_ns,
+                    exchange.sent_ns,
+                    answered_ns,
+                    shot.part,
+                    detail,
+                ),
+            )
+        )
+        self._end(exchange)
+
+    def _end(self, exchange: _Exchange) -> None:
+        """Reset what it still has open and forget it."""
+        exchange.over = True
+        for handle in exchange.handles:
+            del self._connections[handle]
+            self._dial.close(handle, reset=True)
+        exchange.handles.clear()
+        key = exchange.shot.key
+        if exchange.volley is None:
+            if self._asked.get(key) is exchange:
+                del self._asked[key]
+            return
+        lane = self._lanes[key]
+        lane.remove(exchange)
+        if not lane:
+            del self._lanes[key]
+
+    def _deliver(self) -> None:
+        """Tell those who wait; they may fire() and ask() from within."""
+        finished = self._finished
+        while finished:
+            exchange, answer = finished.popleft()
+            volley = exchange.volley
+            if volley is None:
+                assert exchange.future is not None
+                if not exchange.future.done():
+                    exchange.future.set_result(answer)
+                continue
+            if self._newest.get(answer.key, volley.number) != volley.number:
+                continue
+            if answer.key not in self._lanes and not self._waiting:
+                self._newest.pop(answer.key, None)
+            volley.done(answer)
+        if not self._lanes and not self._waiting:
+            self._fired = 0
+            self._newest.clear()
+
+    # --- time ------------------------------------------------------------------------------------------------------
+
+    def _arm(self) -> None:
+        """Have _tick called when the first of the three queues is due; no timer while they are empty."""
+        due_ns = 0
+        queues = (self._connects, self._deadlines) if self._waiting else (self._hedges, self._connects, self._deadlines)
+        for queue in queues:
+            while queue and queue[0][1].over:
+                queue.popleft()
+            if queue and (not due_ns or queue[0][0] < due_ns):
+                due_ns = queue[0][0]
+        if self._timer is not None:
+            if due_ns and self._timer_ns <= due_ns:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if due_ns:
+            self._timer_ns = due_ns
+            delay_s = max(_TICK_S_MIN, (due_ns - self._clock_ns()) / 1e9)
+            self._timer = self._loop.call_later(delay_s, self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        behind = self._service() >= _BUSY
+        now_ns = self._clock_ns()
+        while self._connects and self._connects[0][0] <= now_ns:
+            self._connect_late(self._connects.popleft()[1])
+        if not behind and not self._waiting:
+            self._repeat(now_ns)
+        while self._deadlines and self._deadlines[0][0] <= now_ns:
+            due_ns, exchange = self._deadlines.popleft()
+            if not exchange.over and exchange.newest_ns + self._limits.answer_ns <= due_ns:
+                self._give_up(exchange)
+        self._deliver()
+        self._arm()
+
+    def _connect_late(self, exchange: _Exchange) -> None:
+        """A poll without a connection in time: once more, in case its SYN was lost, then no more."""
+        if exchange.over or exchange.wrote:
+            return
+        if exchange.begun > 1:
+            self._finish(exchange, "unreachable", b"", "no connection in time, twice")
+            return
+        for handle in exchange.handles:
+            del self._connections[handle]
+            self._dial.close(handle, reset=True)
+        exchange.handles.clear()
+        if not self._begin(exchange):
+            self._finish(exchange, "preempted", b"", "this machine has no descriptor or port left")
+
+    def _repeat(self, now_ns: int) -> None:
+        """Repeat what is due on a new connection, within the bounds that the module's head gives."""
+        repeated, hedges = self._repeated, self._hedges
+        while repeated and repeated[0] <= now_ns - _REPEATS_NS:
+            repeated.popleft()
+        stalled = now_ns - self._answer_ns >= self._limits.hedge_ns
+        left = min(_SLICE, max(_REPEATS_MIN, self._fired // 4) - len(repeated))
+        while hedges and hedges[0][0] <= now_ns and left > 0:
+            exchange = hedges[0][1]
+            if not exchange.over and not exchange.answering:
+                if not stalled and exchange.newest_ns >= self._progress_ns:
+                    return
+                if not self._begin(exchange):
+                    return
+                repeated.append(now_ns)
+                left -= 1
+            hedges.popleft()
+
+    def _give_up(self, exchange: _Exchange) -> None:
+        held = max((self._connections[handle].held for handle in exchange.handles), key=len, default=b"")
+        reply = bytes(held)
+        if _looks_whole(reply):
+            self._finish(exchange, "ok", reply, "")
+        else:
+            said = f"{len(reply)} bytes, not a whole answer" if reply else "no answer"
+            outcome = "silent" if exchange.wrote else "unreachable"
+            self._finish(exchange, outcome, reply, said if exchange.wrote else "no connection in time")
+
+    def _not_asked(self, shot: Shot, why: str) -> Answer:
+        return Answer(shot.key, "preempted", b"", self._clock_ns(), None, None, shot.part, why)
+
+
+def _looks_whole(reply: bytes) -> bool:
+    text = reply.strip(b"\0 \t\r\n")
+    return text.endswith(b"|") or (text.startswith(b"{") and text.endswith(b"}"))
