@@ -115,7 +115,7 @@ class RealDisk:
         _sync_folder(path.parent)
 
     def exists(self, path: Path) -> bool:
-        return path.exists()
+        return os.path.exists(path)  # Path.exists() raises where the folder may not be entered
 
     def mkdir(self, path: Path) -> None:
         if path.is_dir():
