@@ -13,10 +13,12 @@ also takes a request that was not read yet out of the miner's queue.
 How a volley goes
 -----------------
     fire -> 64 opens, each followed by a try to send (over loopback the connect is done by then)
-         -> back to the loop -> service what is ready -> the next 64 -> ... -> until each is answered or given up
+         -> back to the loop -> send where the socket takes it by now -> the next 64 -> ... -> all are begun
+         -> listen -> read, close and tell until each is answered or given up
 
-Opening in slices keeps the loop free (64 opens take 2-3 ms) and lets the answers of the first be taken while the last
-are still being opened. Time limits are equal for all shots, so first-in-first-out queues serve instead of timers.
+Opening in slices keeps the loop free (64 opens take 2-3 ms). Everybody is told before anybody is listened to: reading
+and closing 1,000 answers takes 15 ms that the last miner would wait for; until then the kernel holds them. Time limits
+are equal for all shots, so first-in-first-out queues serve instead of timers.
 
 Hedging: a lost SYN costs 1.03 s, a lost request 0.2 s. A shot that allows it (lowering ones: the verb may be read more
 than once) is repeated on a new connection every 30 ms while nothing has been answered, on four connections at most;
@@ -142,8 +144,10 @@ class _Volley:
 
 _LIMITS = Limits()
 _SLICE = 64
+_SLICE_NS = 2_500_000  # or as many as begin in this time, on a slow machine
+_LISTEN = 512  # 1 us each
 _READ_BYTES = 16_384
-_BUSY = 128  # this many connections ready at once: we are behind ourselves, so nothing is repeated
+_BUSY = 64  # this many connections ready at once: we are behind ourselves, so nothing is repeated
 _REPEATS_MIN = 32  # repeats within _REPEATS_NS that are always allowed
 _REPEATS_NS = 100_000_000
 _NO_ROOM_S = 0.005
@@ -160,6 +164,7 @@ class Exchanger:
         self._loop = asyncio.get_running_loop()
         self._connections: dict[int, _Connection] = {}
         self._waiting: deque[_Volley] = deque()
+        self._unheard: deque[tuple[int, _Connection]] = deque()  # sent while others were still to be begun
         self._number = 0
         self._newest: dict[str, int] = {}  # key -> the newest fire() that has shots for it, until they are over
         self._lanes: dict[str, list[_Exchange]] = {}  # key -> fired exchanges that are out
@@ -180,7 +185,11 @@ class Exchanger:
     @property
     def firing(self) -> bool:
         """True while shots are still to be opened or may yet be repeated: polls give way."""
-        return bool(self._waiting) or any(not exchange.over for _, exchange in self._hedges)
+        return self._opening or any(not exchange.over for _, exchange in self._hedges)
+
+    @property
+    def _opening(self) -> bool:
+        return bool(self._waiting or self._unheard)
 
     def fire(self, shots: Sequence[Shot], done: Callable[[Answer], None]) -> None:
         """Put every shot on the wire; `done` is called from the loop, once for each that no newer fire() replaced.
@@ -231,9 +240,10 @@ class Exchanger:
     # --- opening ---------------------------------------------------------------------------------------------------
 
     def _open_slice(self) -> None:
-        """Begin the next 64 shots, then give the loop back and go on from there."""
+        """Begin the next 64 shots, then give the loop back (it services what is ready) and go on from there."""
         room = True
         left = _SLICE
+        until_ns = self._clock_ns() + _SLICE_NS
         while self._waiting and left and room:
             volley = self._waiting[0]
             shots, number = volley.shots, volley.number
@@ -244,6 +254,8 @@ class Exchanger:
                     break
                 volley.at += 1
                 left -= 1
+                if not left % 8 and self._clock_ns() > until_ns:
+                    left = 0
             if volley.at == len(shots):
                 self._waiting.popleft()
         if not self._waiting:
@@ -254,13 +266,29 @@ class Exchanger:
             self._going_on = self._loop.call_soon(self._go_on)
         else:
             self._going_on = self._loop.call_later(_NO_ROOM_S, self._go_on)
+            for handle, connection in self._unheard:  # their answers are what makes room
+                if self._connections.get(handle) is connection:
+                    self._dial.watch(handle, read=True, write=False)
+            self._unheard.clear()
 
     def _go_on(self) -> None:
         self._going_on = None
-        self._service()
         if self._waiting:
             self._open_slice()
+        elif self._unheard:
+            self._listen()
         self._deliver()
+
+    def _listen(self) -> None:
+        """Have poll() tell of answers to what has been sent, a part at a time; then look for late ones again."""
+        for _ in range(min(_LISTEN, len(self._unheard))):
+            handle, connection = self._unheard.popleft()
+            if self._connections.get(handle) is connection:
+                self._dial.watch(handle, read=True, write=False)
+        if self._unheard:
+            self._going_on = self._loop.call_soon(self._go_on)
+        else:
+            self._arm()
 
     def _begin_fired(self, shot: Shot, volley: _Volley) -> bool:
         asked = self._asked.get(shot.key)
@@ -305,12 +333,12 @@ class Exchanger:
             self._connects.append((now_ns + limits.connect_ns, exchange))
         elif shot.hedge and exchange.begun < limits.connections_max:
             self._hedges.append((now_ns + limits.hedge_ns, exchange))
-        self._send(handle, connection)
+        self._send(handle, connection, watched=False)
         return True
 
     # --- sending and receiving -------------------------------------------------------------------------------------
 
-    def _send(self, handle: int, connection: _Connection) -> None:
+    def _send(self, handle: int, connection: _Connection, *, watched: bool = True) -> None:
         exchange = connection.exchange
         request = exchange.shot.request
         try:
@@ -324,7 +352,10 @@ class Exchanger:
         whole = connection.taken == len(request)
         if whole and exchange.sent_ns is None:
             exchange.sent_ns = self._clock_ns()
-        self._dial.watch(handle, read=whole, write=not whole)
+        if whole and not watched and exchange.volley is not None and self._waiting:
+            self._unheard.append((handle, connection))
+        else:
+            self._dial.watch(handle, read=whole, write=not whole)
 
     def _ready(self) -> None:
         self._service()
@@ -465,8 +496,9 @@ class Exchanger:
     def _arm(self) -> None:
         """Have _tick called when the first of the three queues is due; no timer while they are empty."""
         due_ns = 0
-        queues = (self._connects, self._deadlines) if self._waiting else (self._hedges, self._connects, self._deadlines)
-        for queue in queues:
+        for queue in (
+            (self._connects, self._deadlines) if self._opening else (self._hedges, self._connects, self._deadlines)
+        ):
             while queue and queue[0][1].over:
                 queue.popleft()
             if queue and (not due_ns or queue[0][0] < due_ns):
@@ -487,7 +519,7 @@ class Exchanger:
         now_ns = self._clock_ns()
         while self._connects and self._connects[0][0] <= now_ns:
             self._connect_late(self._connects.popleft()[1])
-        if not behind and not self._waiting:
+        if not behind and not self._opening:
             self._repeat(now_ns)
         while self._deadlines and self._deadlines[0][0] <= now_ns:
             due_ns, exchange = self._deadlines.popleft()
