@@ -1,6 +1,7 @@
 """site.toml to frozen Structs, every cross-check, and errors that name file, line, table, key and the mend."""
 
 from agent.config.faults import ConfigErrors, Fault
+from agent.config.load import load
 from agent.config.tables import (
     CircuitTable,
     CommandRule,
@@ -39,4 +40,5 @@ __all__ = [
     "SiteTable",
     "TelemetryTable",
     "UnderFrequencyRule",
+    "load",
 ]

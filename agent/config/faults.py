@@ -4,11 +4,13 @@ site.toml:128 [[rule]] "ufr" shed_below_hz = "x": this is text; write a number f
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 _VALUE_CHARACTERS_MAX = 60
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
 
 class Fault(Struct, frozen=True):
@@ -44,6 +46,12 @@ def shown(value: object) -> str:
     return text if len(text) <= _VALUE_CHARACTERS_MAX else f"{text[: _VALUE_CHARACTERS_MAX - 1]}…"
 
 
+def key_shown(key: object) -> str:
+    """A key as TOML would write it: bare where it can be."""
+    text = str(key)
+    return text if _BARE_KEY.fullmatch(text) else shown(text)
+
+
 def kind_of(value: object) -> str:
     """What kind of value it is, in plain words."""
     match value:
@@ -68,7 +76,9 @@ def _toml(value: object) -> str:
             return "true" if value else "false"
         case str():
             return json.dumps(value, ensure_ascii=False)
-        case int() | float():
+        case int():
+            return str(value) if value.bit_length() < 128 else hex(value)  # str() refuses thousands of digits
+        case float():
             return str(value)
         case Mapping():
             return "{ " + ", ".join(f"{key} = {_toml(item)}" for key, item in list(value.items())[:4]) + " }"

@@ -77,8 +77,8 @@ class JumpDown(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class CircuitTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A place in the electrical tree with a limit, perhaps a meter. One has no parent: the root, the grid connection.
 
-    A root without ramp_up_kw_per_min gets a tenth of its limit per minute; a circuit with a meter and without
-    fallback_kw gets the least that its loads can reach. Other keys left out do not limit.
+    A root without ramp_up_kw_per_min gets a tenth of its limit per minute; a circuit with a meter must have a
+    fallback_kw. Other keys left out do not limit.
     """
 
     id: Id
@@ -249,10 +249,7 @@ class CommandRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
 
     id: Id
     arm: Arm | None = None
-    hold_max_s: Annotated[
-        float,
-        Meta(ge=1, le=31 * 86_400, description="s after which an unlimited or held lease ends", examples=[86400]),
-    ] = 86_400.0
+    circuit: Annotated[Id, Meta(description="left out: every circuit")] | None = None
 
 
 RuleTable = UnderFrequencyRule | PowerCapRule | CommandRule

@@ -1,0 +1,241 @@
+"""What must hold between the keys and tables of site.toml: names, references, the tree, limits, what loads can reach.
+
+A check looks only at tables that have no fault of their own, and at ids wherever they are written, so that one slip is
+told once and not again by everything that refers to it.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from agent.config.lines import Path
+from agent.config.reading import Draft, nearest
+from agent.config.tables import CircuitTable, CommandRule, PowerCapRule, UnderFrequencyRule
+
+SHED_BELOW_NOMINAL_HZ_MAX: Final = 5.0  # load-shedding relays end at some 47 Hz (50) and 57 Hz (60)
+
+_NAMED: Final = ("circuit", "link", "meter", "miners", "rule")
+
+
+def check(draft: Draft) -> None:
+    """Every check but those of links and meters (meters.py)."""
+    _check_ids(draft)
+    _check_references(draft)
+    _check_site(draft)
+    if _tree_holds(draft):
+        _check_limits(draft)
+    for path, rule in draft.rules:
+        if isinstance(rule, UnderFrequencyRule):
+            _check_under_frequency(draft, path, rule)
+    _check_caps(draft)
+    _check_mqtt(draft)
+
+
+def floors_kw(circuits: Iterable[CircuitTable], asleep_kw: Mapping[str, float]) -> dict[str, float]:
+    """Circuit -> the least it can draw: unmetered_kw and the loads asleep, of it and of all beneath it."""
+    circuits = list(circuits)
+    parent = {circuit.id: circuit.parent for circuit in circuits}
+    floors = dict.fromkeys(parent, 0.0)
+    for circuit in circuits:
+        own_kw = circuit.unmetered_kw + asleep_kw.get(circuit.id, 0.0)
+        at: str | None = circuit.id
+        while at is not None and at in floors:
+            floors[at] += own_kw
+            at = parent[at]
+    return floors
+
+
+def _check_ids(draft: Draft) -> None:
+    reader = draft.reader
+    for name in _NAMED:
+        first = reader.ids(name)
+        raw = reader.raw.get(name)
+        for at, item in enumerate(raw if isinstance(raw, list) else []):
+            written = item.get("id") if isinstance(item, dict) else None
+            if isinstance(written, str) and first[written] != (name, at):
+                wrong = f"also the id of the one on line {reader.lines.at((*first[written], 'id'))}"
+                reader.fault((name, at, "id"), wrong, "give each its own id")
+    for path, circuit in draft.circuits:
+        if circuit.id == "site" and circuit.parent is not None:
+            wrong = 'commands call the root circuit "site"'
+            reader.fault((*path, "id"), wrong, "give it another id")
+
+
+def _check_references(draft: Draft) -> None:
+    for path, circuit in draft.circuits:
+        _refers(draft, (*path, "parent"), "circuit", circuit.parent)
+        _refers(draft, (*path, "meter"), "meter", circuit.meter)
+    for path, meter in draft.meters:
+        _refers(draft, (*path, "link"), "link", meter.link)
+        _refers(draft, (*path, "backup"), "meter", meter.backup)
+    for path, miners in draft.miners:
+        _refers(draft, (*path, "circuit"), "circuit", miners.circuit)
+    for path, rule in draft.rules:
+        _refers(draft, (*path, "circuit"), "circuit", rule.circuit)
+    measured: dict[str, str] = {}
+    for path, circuit in draft.circuits:
+        if circuit.meter is not None and measured.setdefault(circuit.meter, circuit.id) != circuit.id:
+            wrong = f'this meter measures circuit "{measured[circuit.meter]}" already'
+            draft.reader.fault((*path, "meter"), wrong, "a meter stands in one place: name another, or none")
+
+
+def _refers(draft: Draft, path: Path, table: str, name: str | None) -> None:
+    ids = draft.reader.ids(table)
+    if name is not None and name not in ids:
+        known = f"add it, or name one of {', '.join(list(ids)[:8])}" if ids else f"add a [[{table}]]"
+        draft.reader.fault(path, f"there is no [[{table}]] of this id", nearest(name, ids, known))
+
+
+def _check_site(draft: Draft) -> None:
+    if draft.site is None:
+        return
+    if not _is_timezone(draft.site.timezone) and _is_timezone("Europe/London"):
+        mend = 'write its name in the tz database, such as "America/Chicago" or "UTC"'
+        draft.reader.fault(("site", "timezone"), "no such time zone", mend)
+
+
+def _is_timezone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError, LookupError):  # of zoneinfo: a folder, a path that leaves its root, no such name
+        return False
+    return True
+
+
+def _tree_holds(draft: Draft) -> bool:
+    """Whether the circuits are one tree; looks at parents as written, so that a broken circuit breaks no other."""
+    reader = draft.reader
+    raw = reader.raw.get("circuit")
+    rows = [item if isinstance(item, dict) else {} for item in (raw if isinstance(raw, list) else [])]
+    parents = {row["id"]: row.get("parent") for row in rows if isinstance(row.get("id"), str)}
+    if not rows:
+        mend = 'add [[circuit]] with id = "…" and limit_kw = …: the grid connection'
+        reader.fault(("circuit",), "missing", mend, missing=True)
+        return False
+    before = len(reader.faults)
+    roots = [at for at, row in enumerate(rows) if "parent" not in row]
+    for at in roots[1:]:
+        first = rows[roots[0]].get("id")
+        wrong = f'a second circuit without a parent, after "{first}"'
+        reader.fault(("circuit", at), wrong, "write its parent: there is one grid connection")
+    for at, row in enumerate(rows):
+        name = row.get("id")
+        if isinstance(name, str) and _in_circle(name, parents):
+            wrong = "it feeds itself, by way of its parents"
+            reader.fault(("circuit", at, "parent"), wrong, "one circuit, the grid connection, has no parent")
+    known = {circuit.id for _, circuit in draft.circuits}
+    fed = {circuit.parent for _, circuit in draft.circuits} <= known | {None}
+    return len(reader.faults) == before and len(draft.circuits) == len(known) == len(rows) and fed
+
+
+def _in_circle(name: str, parents: Mapping[str, object]) -> bool:
+    seen: set[str] = set()
+    at = parents.get(name)
+    while isinstance(at, str) and at not in seen:
+        if at == name:
+            return True
+        seen.add(at)
+        at = parents.get(at)
+    return False
+
+
+def _check_limits(draft: Draft) -> None:
+    """Floors above a limit, fallbacks out of reach."""
+    asleep_kw: dict[str, float] = {}
+    for _, miners in draft.miners:
+        asleep_kw[miners.circuit] = asleep_kw.get(miners.circuit, 0.0) + len(miners.hosts) * miners.sleep_w / 1000
+    floors = floors_kw((circuit for _, circuit in draft.circuits), asleep_kw)
+    margins = {rule.circuit: rule.margin_kw for _, rule in draft.rules if isinstance(rule, PowerCapRule)}
+    for path, circuit in draft.circuits:
+        floor_kw = floors[circuit.id]
+        of_what = f"{floor_kw:g} kW is the least it can draw: unmetered_kw, and its loads asleep"
+        if floor_kw > circuit.limit_kw - margins.get(circuit.id, 0.0):
+            mend = "raise the limit, or put fewer loads here"
+            draft.reader.fault((*path, "limit_kw"), f"below what can be reached; {of_what}", mend)
+        if circuit.fallback_kw is None:
+            if circuit.meter is not None:
+                mend = f"add it: where to go when the meter is silent, from {floor_kw:g} to {circuit.limit_kw:g} kW"
+                draft.reader.fault((*path, "fallback_kw"), "missing on a circuit with a meter", mend, missing=True)
+        elif circuit.fallback_kw < floor_kw:
+            mend = f"write {floor_kw:g} or more"
+            draft.reader.fault((*path, "fallback_kw"), f"out of reach; {of_what}", mend)
+        elif circuit.fallback_kw > circuit.limit_kw:
+            draft.reader.fault((*path, "fallback_kw"), "above limit_kw", f"write {circuit.limit_kw:g} or less")
+
+
+def _check_under_frequency(draft: Draft, path: Path, rule: UnderFrequencyRule) -> None:
+    fault = draft.reader.fault
+    if rule.shed_kw is None and rule.to_kw is None:
+        mend = "add it: kW below what it drew before; or to_kw, the kW to go to"
+        fault((*path, "shed_kw"), "missing, and no to_kw", mend, missing=True)
+    elif rule.shed_kw is not None and rule.to_kw is not None:
+        fault((*path, "to_kw"), "written beside shed_kw", "keep one of the two")
+    if rule.release.above_hz <= rule.shed_below_hz:
+        mend = f"write more than {rule.shed_below_hz:g}"
+        fault((*path, "release", "above_hz"), "not above shed_below_hz: it would return into the fault", mend)
+    for circuit_path, circuit in draft.circuits:
+        if circuit.id == rule.circuit and circuit.meter is None:
+            line = draft.reader.lines.at(circuit_path)
+            wrong = f"this circuit (line {line}) has no meter, so no frequency"
+            fault((*path, "circuit"), wrong, "name a circuit that has one, or give it one")
+    if draft.site is None:
+        return
+    nominal_hz = draft.site.nominal_hz
+    low_hz = nominal_hz - SHED_BELOW_NOMINAL_HZ_MAX
+    if not low_hz <= rule.shed_below_hz < nominal_hz:
+        mend = f"write from {low_hz:g} to below {nominal_hz:g}"
+        fault((*path, "shed_below_hz"), f"the site's nominal frequency is {nominal_hz:g} Hz", mend)
+    elif rule.release.above_hz >= nominal_hz:
+        mend = f"write below {nominal_hz:g}"
+        fault((*path, "release", "above_hz"), "at or above nominal: it would hardly ever return", mend)
+
+
+def _check_caps(draft: Draft) -> None:
+    limits = {circuit.id: circuit.limit_kw for _, circuit in draft.circuits}
+    seen: dict[tuple[str, str | None], str] = {}
+    for path, rule in draft.rules:
+        if isinstance(rule, UnderFrequencyRule):
+            continue
+        kind = "command" if isinstance(rule, CommandRule) else "power_cap"
+        other = seen.setdefault((kind, rule.circuit), rule.id)
+        if other != rule.id:
+            wrong = f'rule "{other}" is the {kind} rule of this circuit already'
+            draft.reader.fault(path, wrong, "take one out")
+        if isinstance(rule, PowerCapRule) and rule.margin_kw >= limits.get(rule.circuit, float("inf")):
+            mend = "write much less"
+            draft.reader.fault((*path, "margin_kw"), f"all of limit_kw ({limits[rule.circuit]:g})", mend)
+
+
+def _check_mqtt(draft: Draft) -> None:
+    mqtt, reader = draft.mqtt, draft.reader
+    if mqtt is None:
+        return
+    wrong, mend = _url_fault(mqtt.url)
+    if wrong:
+        reader.fault(("mqtt", "url"), wrong, mend)
+    if (mqtt.cert is None) != (mqtt.key is None):
+        lone, other = ("cert", "key") if mqtt.key is None else ("key", "cert")
+        reader.fault(("mqtt", lone), f"written without {other}", f"add {other}, or take it out")
+    if mqtt.url.startswith("mqtt:"):
+        for key in ("ca", "cert", "key"):
+            if getattr(mqtt, key) is not None:
+                reader.fault(("mqtt", key), "without effect: mqtt:// is not encrypted", "write mqtts:// in url")
+
+
+def _url_fault(url: str) -> tuple[str, str]:
+    example = 'write "mqtts://HOST:PORT", such as "mqtts://broker.example.net:8883"'
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return f"not a URL: {str(error)[:80]}", example
+    if parts.username is not None:
+        return "a user name or password in it", "take it out: this file holds no secrets; use a client certificate"
+    if parts.scheme not in ("mqtt", "mqtts"):
+        return "not an mqtts:// URL", example
+    if not parts.hostname or port == 0 or any(character.isspace() for character in url):
+        return "no host, or no port, in it", example
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        return "more than a host and a port in it", example
+    return "", ""

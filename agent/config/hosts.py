@@ -1,0 +1,103 @@
+"""Every [[miners]] table with its miners: from its inventory or its ranges, and no miner in two of them."""
+
+from pathlib import Path as FilePath
+from typing import Final
+
+from msgspec.structs import asdict
+
+from agent.config.inventory import MINERS_MAX, Broken, Inventory, miners_of_hosts
+from agent.config.lines import Path
+from agent.config.reading import Draft, Rows
+from agent.config.tables import Miner, MinersTable, MinersWritten
+
+_ANY_RATED_W: Final = 1.0  # stands in while rated_w has a fault of its own
+
+
+def resolve_miners(draft: Draft) -> Rows[MinersTable]:
+    """The miners tables that have no fault, resolved; notes the faults of the others, and of their inventories."""
+    reader = draft.reader
+    resolver = _Resolver(draft)
+    written = dict(reader.tables("miners", MinersWritten))
+    tables: Rows[MinersTable] = []
+    for path, raw in reader.each("miners"):
+        table = written.get(path)
+        if table is None:
+            # Its own keys are wrong; what its inventory has wrong is told all the same.
+            if isinstance(raw.get("inventory"), str):
+                found = resolver.inventory(str(raw.get("id", "")), raw["inventory"], _ANY_RATED_W, 0.0)
+                reader.faults += found.faults
+            continue
+        hosts = resolver.of_table(path, table)
+        keys = {key: value for key, value in asdict(table).items() if key not in ("inventory", "hosts")}
+        tables.append((path, MinersTable(**keys, hosts=tuple(hosts))))
+    return tables
+
+
+class _Resolver:
+    """Finds the miners of one table after the other, and remembers where each was."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._reader = draft.reader
+        self._folder = draft.folder
+        self._seen: dict[tuple[str, int], str] = {}  # address and port -> where it stands
+
+    def of_table(self, path: Path, table: MinersWritten) -> list[Miner]:
+        if table.rated_w is not None and table.rated_w <= table.sleep_w:
+            self._reader.fault((*path, "sleep_w"), "not below rated_w", "write what one miner draws asleep")
+        if (table.inventory is None) == (not table.hosts):
+            both = table.inventory is not None
+            self._reader.fault(
+                (*path, "hosts"),
+                "written beside inventory" if both else "missing, and no inventory",
+                "keep one of the two" if both else 'add inventory = "FILE.csv" or hosts = ["10.20.1.1-10.20.1.250"]',
+                missing=not both,
+            )
+            return []
+        miners = self._of_hosts(path, table) if table.inventory is None else self._of_inventory(path, table)
+        if len(self._seen) > MINERS_MAX:
+            wrong = f"{len(self._seen)} miners so far"
+            self._reader.fault(path, wrong, f"a site has at most {MINERS_MAX}: use several agents")
+        return miners
+
+    def _of_hosts(self, path: Path, table: MinersWritten) -> list[Miner]:
+        if table.rated_w is None:
+            mend = "add it: the watts of one miner; hosts alone don't tell"
+            self._reader.fault((*path, "rated_w"), "missing", mend, missing=True)
+        miners: list[Miner] = []
+        for at, text in enumerate(table.hosts):
+            place = (*path, "hosts", at)
+            try:
+                some = miners_of_hosts(text, table.rated_w or _ANY_RATED_W)
+            except Broken as broken:
+                self._reader.fault(place, broken.wrong, broken.mend)
+                continue
+            where = f"{self._reader.file}:{self._reader.lines.at(place)}"
+            twice = [known for miner in some if (known := self._claim(miner, table.port, where))]
+            if twice:
+                wrong = f"{len(twice)} of these also at {twice[0]}"
+                self._reader.fault(place, wrong, "each miner stands once; take it out of one of them")
+            miners += some
+        return miners
+
+    def _of_inventory(self, path: Path, table: MinersWritten) -> list[Miner]:
+        assert table.inventory is not None, "the caller has looked"
+        found = self.inventory(table.id, table.inventory, table.rated_w, table.sleep_w)
+        for line, miner in found.miners:
+            known = self._claim(miner, table.port, f"{found.file}:{line}")
+            if known:
+                mend = "each miner stands once; take one out"
+                found.fault(line, "address", miner.address, f"also at {known}", mend)
+        self._reader.faults += found.faults
+        if not found.miners and not found.faults:
+            self._reader.fault((*path, "inventory"), "no miner in it", "write one line for each miner")
+        return [miner for _, miner in found.miners]
+
+    def inventory(self, name: str, file: str, rated_w: float | None, sleep_w: float) -> Inventory:
+        """The inventory of one table, as far as it can be read."""
+        beside = str(FilePath(self._reader.file).parent / file)
+        return Inventory(self._folder / file, beside, name, rated_w, sleep_w)
+
+    def _claim(self, miner: Miner, port: int, where: str) -> str | None:
+        """Where this miner already stands; None when it is new."""
+        known = self._seen.setdefault((miner.address, port), where)
+        return None if known == where else known

@@ -1,0 +1,158 @@
+"""load(): one site.toml, everything it names, every cross-check; a SiteFile, or all of its faults at once."""
+
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from agent.config import checks
+from agent.config.faults import ConfigErrors, kind_of, shown
+from agent.config.hosts import resolve_miners
+from agent.config.lines import Lines
+from agent.config.meters import check_meters
+from agent.config.notyet import RULE_KINDS, TABLES, mend_not_yet
+from agent.config.reading import Draft, Reader, Rows, nearest
+from agent.config.syntax import parse, read_text
+from agent.config.tables import (
+    CircuitTable,
+    CommandRule,
+    KeysTable,
+    LinkTable,
+    MeterTable,
+    MqttTable,
+    PowerCapRule,
+    RuleTable,
+    SiteFile,
+    SiteTable,
+    SiteToml,
+    TelemetryTable,
+    UnderFrequencyRule,
+)
+
+RULES: Final[dict[str, type[UnderFrequencyRule | PowerCapRule | CommandRule]]] = {
+    "under_frequency": UnderFrequencyRule,
+    "power_cap": PowerCapRule,
+    "command": CommandRule,
+}
+
+RAMP_UP_SHARE_PER_MIN: Final = 0.1  # of the root's limit, where no ramp is given: whole in ten minutes
+
+
+def load(path: str | Path) -> SiteFile:
+    """The site that a site.toml describes; raises ConfigErrors with every fault of it."""
+    file = str(path)
+    path = Path(path)
+    text, raw, syntax_faults = parse(read_text(path, file), file)
+    reader = Reader(file, raw, Lines(text), whole=not syntax_faults)
+    reader.faults += syntax_faults
+    draft = _read(reader, path.absolute().parent)
+    if reader.whole:
+        checks.check(draft)
+        check_meters(draft)
+    if reader.faults or draft.site is None:
+        raise ConfigErrors(sorted(reader.faults, key=lambda fault: (fault.file != file, fault.file, fault.line)))
+    return _whole(draft, draft.site, path.absolute())
+
+
+def _read(reader: Reader, folder: Path) -> Draft:
+    known = [field.encode_name for field in msgspec.structs.fields(SiteToml)]
+    for key, value in reader.raw.items():
+        mend = mend_not_yet(key, value)
+        if mend:
+            for at in range(len(value)) if isinstance(value, list) else (None,):
+                reader.fault((key,) if at is None else (key, at), "not yet supported", mend)
+        elif key not in known:
+            what = "no such table" if isinstance(value, dict | list) else "a key outside of any table"
+            reader.fault((key,), what, nearest(key, (*known, *TABLES), f"the tables are {', '.join(known)}"))
+    draft = Draft(
+        reader=reader,
+        folder=folder,
+        site=_site(reader),
+        circuits=reader.tables("circuit", CircuitTable),
+        links=reader.tables("link", LinkTable),
+        meters=reader.tables("meter", MeterTable),
+        rules=_rules(reader),
+        mqtt=reader.single("mqtt", MqttTable) if "mqtt" in reader.raw else None,
+        telemetry=reader.single("telemetry", TelemetryTable),
+        keys=reader.single("keys", KeysTable),
+    )
+    draft.miners = resolve_miners(draft)
+    return draft
+
+
+def _site(reader: Reader) -> SiteTable | None:
+    if "site" not in reader.raw:
+        reader.fault(("site",), "missing", 'begin with [site] and its id = "…" and nominal_hz = …', missing=True)
+        return None
+    return reader.single("site", SiteTable)
+
+
+def _rules(reader: Reader) -> Rows[RuleTable]:
+    rules: Rows[RuleTable] = []
+    for path, raw in reader.each("rule"):
+        rule = _rule(reader, path, raw)
+        if rule is not None:
+            rules.append((path, rule))
+    return rules
+
+
+def _rule(reader: Reader, path: tuple[str | int, ...], raw: dict[str, Any]) -> RuleTable | None:
+    kinds = " or ".join(shown(kind) for kind in RULES)
+    at = (*path, "kind")
+    kind = raw.get("kind")
+    if "kind" not in raw:
+        reader.fault(at, "missing", f"add it: {kinds}", missing=True)
+    elif not isinstance(kind, str):
+        reader.fault(at, f"this is {kind_of(kind)}", f"write {kinds}")
+    elif mend := mend_not_yet("rule.kind", kind):
+        reader.fault(at, "not yet supported", mend)
+    elif kind not in RULES:
+        reader.fault(at, "no such rule", nearest(kind, (*RULES, *RULE_KINDS), f"write {kinds}"))
+    else:
+        return reader.table(path, raw, RULES[kind], skip=("kind",))
+    return None
+
+
+def _whole(draft: Draft, site: SiteTable, path: Path) -> SiteFile:
+    """The draft without faults, with what was left out worked out and every path absolute."""
+    folder = path.parent
+    telemetry, keys, mqtt = draft.telemetry, draft.keys, draft.mqtt
+    assert telemetry is not None, "a table with a fault was refused before"
+    assert keys is not None, "a table with a fault was refused before"
+    if mqtt is not None:
+        mqtt = msgspec.structs.replace(
+            mqtt, ca=_absolute(folder, mqtt.ca), cert=_absolute(folder, mqtt.cert), key=_absolute(folder, mqtt.key)
+        )
+    return SiteFile(
+        path=path,
+        site=msgspec.structs.replace(site, state_dir=str(folder / site.state_dir)),
+        circuits=tuple(_with_ramp(circuit) for circuit in _parents_first(draft)),
+        links=tuple(link for _, link in draft.links),
+        meters=tuple(meter for _, meter in draft.meters),
+        miners=tuple(miners for _, miners in draft.miners),
+        rules=tuple(rule for _, rule in draft.rules),
+        mqtt=mqtt,
+        telemetry=telemetry,
+        keys=msgspec.structs.replace(keys, agent=_absolute(folder, keys.agent), keyring=str(folder / keys.keyring)),
+    )
+
+
+def _parents_first(draft: Draft) -> list[CircuitTable]:
+    ordered: list[CircuitTable] = []
+    left = [circuit for _, circuit in draft.circuits]
+    placed: set[str | None] = {None}
+    while left:
+        ordered += [circuit for circuit in left if circuit.parent in placed]
+        left = [circuit for circuit in left if circuit.parent not in placed]
+        placed |= {circuit.id for circuit in ordered}
+    return ordered
+
+
+def _with_ramp(circuit: CircuitTable) -> CircuitTable:
+    if circuit.parent is not None or circuit.ramp_up_kw_per_min is not None:
+        return circuit
+    return msgspec.structs.replace(circuit, ramp_up_kw_per_min=RAMP_UP_SHARE_PER_MIN * circuit.limit_kw)
+
+
+def _absolute(folder: Path, name: str | None) -> str | None:
+    return None if name is None else str(folder / name)

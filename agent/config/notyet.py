@@ -1,0 +1,104 @@
+"""What the format of site.toml has and this version does not do yet: refused by name, never ignored.
+
+One list, in one place; it only shrinks. A key stands as TABLE.KEY. Some keys protect the site: their mend says what
+taking them out means.
+"""
+
+from typing import Final
+
+FAMILIES: Final = ("avalon", "bfgminer", "cgminer")
+
+TABLES: Final = ("plc", "contactor", "gpus", "ride_through", "enter_service", "maintenance")
+
+KEYS: Final = (
+    "site.islanded_when",
+    "circuit.demand_kw",
+    "circuit.window_min",
+    "circuit.limit_a",
+    "circuit.export_limit_kw",
+    "circuit.jump_down_kw.island",
+    "miners.cooling",
+    "rule.event_limits",
+)
+
+RULE_KINDS: Final = (
+    "over_frequency",
+    "droop",
+    "rocof",
+    "demand_window",
+    "cooling",
+    "voltage",
+    "adopt_relay",
+    "meter_loss",
+    "comms_loss",
+    "schedule",
+    "coincident_peak",
+    "price",
+    "follow",
+    "heat",
+)
+
+# The families that the format names; "auto" proposes one and never writes.
+FAMILIES_KNOWN: Final = (
+    "auto",
+    "antminer",
+    "auradine",
+    "avalon",
+    "bfgminer",
+    "bitaxe",
+    "braiins",
+    "cgminer",
+    "epic",
+    "luxos",
+    "vnish",
+    "whatsminer",
+)
+
+VALUES: Final = {
+    "miners.family": tuple(name for name in FAMILIES_KNOWN if name not in FAMILIES),
+    "rule.kind": RULE_KINDS,
+    "rule.when": ("island",),
+    "rule.release": ("recall",),
+}
+
+BEGINNINGS: Final = {
+    "link.url": ("rtu://",),
+    "mqtt.ca": ("credential:",),
+    "mqtt.cert": ("credential:",),
+    "mqtt.key": ("credential:",),
+    "keys.agent": ("credential:",),
+    "keys.keyring": ("credential:",),
+}
+
+_MENDS: Final = {
+    "site.islanded_when": "take it out only if this site can never be an island: without it the site counts as tied",
+    "circuit.demand_kw": "take it out, and keep the average with limit_kw meanwhile",
+    "circuit.limit_a": "take it out, and keep the current with limit_kw meanwhile",
+    "circuit.jump_down_kw.island": "take it out only if this site can never be an island",
+    "miners.cooling": "take it out only where something else stops these miners when their cooling fails",
+    "gpus": "take the table out, and count its watts into unmetered_kw",
+    "link.url": "use a gateway, tcp://ADDRESS:PORT",
+    "mqtt.ca": "write a file's path",
+    "mqtt.cert": "write a file's path",
+    "mqtt.key": "write a file's path",
+    "keys.agent": "write a file's path, or take it out: a key is made in state_dir",
+    "keys.keyring": "write a file's path",
+    "rule.release": "write { above_hz = …, for_s = … }",
+    "rule.when": 'write "tied" or "any"',
+}
+
+
+def mend_not_yet(place: str, value: object) -> str | None:
+    """How to do without what stands at a place ("rule.kind"), when it is known but not supported yet; else None."""
+    known = place in TABLES or place in KEYS
+    if isinstance(value, str):
+        known |= value in VALUES.get(place, ()) or value.startswith(BEGINNINGS.get(place, ()))
+    if not known:
+        return None
+    if place == "miners.family":
+        return f"this version speaks {', '.join(FAMILIES)}"
+    if place == "rule.kind":
+        return "take the rule out, knowing that nothing does its work meanwhile"
+    if place in TABLES:
+        return _MENDS.get(place, "take the table out")
+    return _MENDS.get(place, "take it out")
