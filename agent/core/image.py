@@ -78,4 +78,5 @@ class Image(Struct, frozen=True):
     loads: Mapping[str, LoadSeen] = {}
     writes: Mapping[str, Write] = {}
     leases: tuple[Lease, ...] = ()
+    news: frozenset[str] = frozenset()  # loads whose LoadSeen or Write changed since the last beat
     wall_ms: int | None = None  # Unix ms when the clock is trusted at all; names events, drives nothing

@@ -1,0 +1,137 @@
+"""What a circuit's power is, and what it will be when all that was sent has arrived.
+
+A circuit's power is its meter; else its meter's backup; a circuit without a meter is the sum of its children and loads
+plus `unmetered_w`, marked estimated. With meter and backup silent it is unknown.
+
+In flight: watts that were told to fall and are not due yet count as falling, once. What the meter has already shown
+since the first outstanding cut (base - now) is credited to the cuts that are due first, then to the others; so a slow
+load never causes double shedding, and one that is overdue shows at once.
+"""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from agent.core.image import Image
+from agent.core.ladder import Armed
+from agent.core.state import CircuitMemory, Durable, Rising, State
+from agent.core.tree import MeterKeys, Tree
+from agent.core.values import Quality
+
+
+class Net(Struct, frozen=True):
+    """One circuit's net power."""
+
+    watts: float | None  # None: unknown now
+    last_w: float  # the newest ever known; its loads' sum when there never was one
+    taken_ns: int  # when that was; 0: never
+    estimated: bool
+    meter: str | None
+
+
+NO_MEMORY = CircuitMemory()
+STEADY_REFRESHES = 5  # a mean over five has under half of one reading's noise
+STEADY_REFRESHES_MIN = 3
+
+
+def nets(tree: Tree, state: State, image: Image, armed: Armed, now_ns: int) -> dict[str, Net]:
+    """Every circuit's net power."""
+    found: dict[str, Net] = {}
+    for name in tree.leaves_first:
+        circuit = tree.circuits[name]
+        if circuit.meter is None:
+            watts = estimate(tree, found, armed, name)
+            found[name] = Net(watts, watts, armed.made_ns, True, None)
+            continue
+        keys = tree.meters[circuit.meter]
+        net = _metered(keys, state, image, now_ns)
+        if not net.taken_ns:
+            net = Net(None, estimate(tree, found, armed, name), 0, True, keys.meter.id)
+        if net.watts is None and keys.meter.backup is not None:
+            other = _metered(tree.meters[keys.meter.backup], state, image, now_ns)
+            if other.watts is not None:
+                net = Net(other.watts, other.watts, other.taken_ns, True, other.meter)
+        found[name] = net
+    return found
+
+
+def _metered(keys: MeterKeys, state: State, image: Image, now_ns: int) -> Net:
+    reading = image.points.get(keys.power)
+    meter = keys.meter.id
+    if reading is not None and reading.value is not None and reading.quality is not Quality.BAD:
+        fresh = now_ns - reading.taken_ns <= keys.fresh_ns
+        return Net(reading.value if fresh else None, reading.value, reading.taken_ns, False, meter)
+    for refresh in reversed(state.refreshes.get(meter, ())):
+        if refresh.power_w is not None:
+            return Net(None, refresh.power_w, refresh.taken_ns, False, meter)
+    return Net(None, 0.0, 0, False, meter)
+
+
+def estimate(tree: Tree, found: Mapping[str, Net], armed: Armed, name: str) -> float:
+    """A circuit's watts without its meter: its loads and children, at their worst where they are not heard."""
+    watts = tree.circuits[name].unmetered_w + armed.own_w.get(name, 0.0)
+    for child in tree.children[name]:
+        below = found[child].watts
+        watts += below if below is not None else estimate(tree, found, armed, child)
+    return watts
+
+
+def outstanding_w(tree: Tree, durable: Durable, name: str, now_ns: int) -> tuple[float, float]:
+    """Watts that were told to fall under a circuit and are not judged: (due by now, not due yet)."""
+    due_w = later_w = 0.0
+    for cut in durable.cuts:
+        if name in tree.path[cut.circuit]:
+            if now_ns >= cut.due_ns:
+                due_w += cut.watts
+            else:
+                later_w += cut.watts
+    return due_w, later_w
+
+
+def climbing_left_w(tree: Tree, image: Image, load: str, rising: Rising) -> float:
+    """Watts that one load was told to rise by and has not risen yet."""
+    if rising.arrived:
+        return 0.0
+    seen = image.loads.get(load)
+    has_w = 0.0
+    if seen is not None and seen.measured and seen.watts is not None and seen.taken_ns > rising.told_ns:
+        has_w = seen.watts - tree.loads[load].steps[0].watts
+    return rising.watts - min(rising.watts, max(0.0, has_w))
+
+
+def climbing_w(tree: Tree, durable: Durable, image: Image, name: str) -> float:
+    """Watts that were told to rise under a circuit and are not there yet."""
+    return sum(
+        climbing_left_w(tree, image, load, rising)
+        for load, rising in durable.rising.items()
+        if name in tree.path_of_load(load)
+    )
+
+
+def steady_w(tree: Tree, state: State, name: str) -> float | None:
+    """The mean net power of the newest refreshes since the last cut was judged; None while there are too few."""
+    circuit = tree.circuits[name]
+    if circuit.meter is None:
+        return None
+    judged_ns = state.circuits.get(name, NO_MEMORY).judged_ns
+    refreshes = state.refreshes.get(circuit.meter, ())[-STEADY_REFRESHES:]
+    watts = [r.power_w for r in refreshes if r.power_w is not None and r.taken_ns > judged_ns]
+    return sum(watts) / len(watts) if len(watts) >= STEADY_REFRESHES_MIN else None
+
+
+def projected(tree: Tree, state: State, image: Image, net: Net, name: str, now_ns: int) -> float:
+    """A circuit's net power when all that was sent has arrived."""
+    durable = state.durable
+    rising_w = climbing_w(tree, durable, image, name) if durable.rising else 0.0
+    if net.watts is None:
+        # Nothing judges a cut while the meter is silent: what was sent since its last word counts as gone.
+        since_w = sum(
+            cut.watts for cut in durable.cuts if cut.told_ns > net.taken_ns and name in tree.path[cut.circuit]
+        )
+        return net.last_w - since_w + rising_w
+    if not durable.cuts:
+        return net.watts + rising_w
+    due_w, later_w = outstanding_w(tree, durable, name, now_ns)
+    base_w = state.circuits.get(name, NO_MEMORY).base_w
+    shown_w = 0.0 if base_w is None else min(max(base_w - net.watts, 0.0), due_w + later_w)
+    return net.watts - (later_w - max(0.0, shown_w - due_w)) + rising_w

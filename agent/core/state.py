@@ -1,0 +1,162 @@
+"""What the core remembers between decisions. Everything here is frozen, and survives JSON.
+
+durable   what must survive a crash: open events, what we lowered, what we are raising. The shell writes it to the
+journal
+          whenever it is another object than before.
+the rest  short memories (the last refreshes of a meter, timers) that a restart may lose: they start again in full.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+
+from msgspec import Struct
+
+from agent.core.site import BoundClass
+
+
+class Mode(StrEnum):
+    """Where one circuit stands; agent/core/modes.py has the prose and the table."""
+
+    BOOT = "BOOT"
+    NORMAL = "NORMAL"
+    SHEDDING = "SHEDDING"
+    HOLDING = "HOLDING"
+    RETURNING = "RETURNING"
+    BLIND = "BLIND"
+
+
+class Event(Struct, frozen=True):
+    """One curtailment of one rule or command on one circuit, from binding to last return."""
+
+    id: str  # ULID
+    key: str  # what bound it: a rule's id, "limit@CIRCUIT", "blind@CIRCUIT" or a command's id
+    rule: str
+    cls: BoundClass
+    circuit: str
+    hi_w: float
+    base_w: float | None  # the circuit's net power before it, fixed for the event
+    began_ns: int
+    told_w: float = 0.0  # what its cuts were worth when they were sent
+    lifted: bool = False  # the bound is gone or leaves room: loads may return
+    dry: bool = False  # observed only: nothing was told
+    delivered: bool = False
+    unmet: bool = False
+
+
+class Cut(Struct, frozen=True):
+    """Setpoints sent together that lower one circuit, until the meter has judged them."""
+
+    event: str
+    circuit: str
+    loads: tuple[str, ...]
+    steps: tuple[str, ...]  # the step each was told, in the same order
+    watts: float
+    told_ns: int
+    due_ns: int
+    reading_ns: int = 0  # when the reading that called for it was taken
+    settled: bool = False  # its loads are in `lowered`
+    answered: bool = False  # what its loads answered was told
+
+
+class Lowered(Struct, frozen=True, gc=False):
+    """A load that we lowered and that nobody has raised since."""
+
+    event: str
+    step: str
+    told_ns: int
+    watts: float  # what it gave up
+    confirmed: bool = False  # its read-back agreed at least once
+    moved_ns: int | None = None  # when it last left the step by itself
+    not_before_ns: int = 0  # no raise before this: the last one was refused or never came
+
+
+class Rising(Struct, frozen=True, gc=False):
+    """A load that was told to rise and is not there yet."""
+
+    event: str
+    step: str
+    told_ns: int
+    due_ns: int
+    watts: float
+    was: Lowered
+    arrived: bool = False  # it is there; kept only until its minimum on time is over
+
+
+class Durable(Struct, frozen=True):
+    """What must survive a crash."""
+
+    events: Mapping[str, Event] = {}  # by event id
+    cuts: tuple[Cut, ...] = ()
+    lowered: Mapping[str, Lowered] = {}
+    rising: Mapping[str, Rising] = {}
+    counter: int = 0  # events begun; makes their ids
+
+
+class Refresh(Struct, frozen=True, gc=False):
+    """One distinct content of a meter's fast block, at the time it was first seen."""
+
+    number: int
+    taken_ns: int
+    power_w: float | None
+    frequency_hz: float | None
+
+
+class CircuitMemory(Struct, frozen=True):
+    """One circuit's short memory."""
+
+    mode: Mode = Mode.BOOT
+    since_ns: int = 0
+    why: str = ""
+    base_w: float | None = None  # net power when the first of the outstanding cuts was sent
+    judged_ns: int = 0  # when the meter last judged a cut here; what it showed before says nothing of now
+    silent_since_ns: int | None = None
+    blind_from_w: float | None = None  # where the way down to the fallback began
+    return_from_ns: int | None = None
+    return_from_w: float = 0.0
+    tokens_w: float = 0.0  # what the ramp has earned and no load has taken yet
+    tokens_ns: int = 0
+
+
+class RuleMemory(Struct, frozen=True):
+    """One rule's short memory."""
+
+    seen_above: bool = False
+    below_refreshes: int = 0
+    counted_refresh: int = -1
+    above_since_ns: int | None = None
+    available: bool = False
+    alarm: str = ""  # why it is not available
+    unavailable_ns: int | None = None  # since when
+
+
+class CommandMemory(Struct, frozen=True):
+    """How far one command's limit has come."""
+
+    from_ns: int
+    issuer: str
+    circuit: str
+    limit_w: float
+    before_w: float | None
+    state: str = "accepted"
+    applied_ns: int | None = None
+
+
+class ReturnPlan(Struct, frozen=True):
+    """The order in which one event's loads come back, drawn once from the seed; `position` is who is next."""
+
+    queue: tuple[str, ...]
+    position: int
+    made_ns: int
+
+
+class State(Struct, frozen=True):
+    """All of it."""
+
+    durable: Durable = Durable()
+    circuits: Mapping[str, CircuitMemory] = {}
+    refreshes: Mapping[str, tuple[Refresh, ...]] = {}  # meter -> its newest distinct refreshes, oldest first
+    rules: Mapping[str, RuleMemory] = {}
+    commands: Mapping[str, CommandMemory] = {}
+    alarms: Mapping[str, str] = {}
+    returns: Mapping[str, ReturnPlan] = {}
+    mistrusted: Mapping[str, int] = {}  # load -> until when it counts for nothing in the ladder
