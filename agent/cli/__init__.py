@@ -1,0 +1,41 @@
+"""The `ballast` command: one table of subcommands, one small file each, imported only when it is the one asked for.
+
+A subcommand's module has two functions:
+
+    def add_arguments(parser: argparse.ArgumentParser) -> None     declares what it takes
+    def main(arguments: argparse.Namespace) -> int                 does it; returns the exit code
+
+Every subcommand that prints for people takes --json and prints the same as JSON. Exit codes: 0 done, 1 it could not be
+done, 2 wrongly called (argparse), 78 site.toml has faults (EX_CONFIG of sysexits.h); a subcommand's own ones stand in
+its --help.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+EXIT_OK: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_CONFIG: Final = 78
+
+
+class Subcommand(Struct, frozen=True):
+    """One row of the table: all that `ballast --help` needs to know of it."""
+
+    name: str
+    module: str
+    does: str
+    example: str
+
+
+SUBCOMMANDS: Final = (
+    Subcommand("check", "agent.cli.check", "explain a site.toml, or every fault in it", "ballast check site.toml"),
+    Subcommand("run", "agent.cli.run", "the service: control the site", "ballast run site.toml"),
+    Subcommand("status", "agent.cli.status", "what the running agent sees and does", "ballast status"),
+    Subcommand("schema", "agent.cli.schema", "the JSON Schema of site.toml", "ballast schema > site.schema.json"),
+    Subcommand("keygen", "agent.cli.keygen", "make an Ed25519 key", "ballast keygen --out agent.pem"),
+    Subcommand(
+        "send", "agent.cli.send", "send a signed command", "ballast send limit --kw 1200 --lease 15m --site granbury-07"
+    ),
+    Subcommand("tail", "agent.cli.tail", "print verified records as they come", "ballast tail --site granbury-07"),
+)
