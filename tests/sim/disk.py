@@ -43,6 +43,10 @@ class Platter:
                 kept = kept[: self._random.randint(0, len(kept))]
             stored.durable, stored.unsynced = stored.durable + kept, []
 
+    def part_of(self, data: bytes) -> bytes:
+        """What a failed write leaves behind: any part of it."""
+        return bytes(data[: self._random.randint(0, len(data))])
+
     def used(self) -> int:
         return sum(len(stored.visible()) for stored in self.files.values())
 
@@ -63,7 +67,11 @@ class VirtualFile:
 
     def write(self, data: bytes) -> None:
         if self._life.alive:
-            self._platter.check_writable(len(data))
+            try:
+                self._platter.check_writable(len(data))
+            except OSError:
+                self._stored.unsynced.append(self._platter.part_of(data))
+                raise
             self._stored.unsynced.append(bytes(data))
 
     def sync(self) -> None:
@@ -96,6 +104,13 @@ class VirtualDisk:
         if self._life.alive:
             self._platter.check_writable(len(data))
             self._platter.files[str(path)] = Stored(bytes(data))
+
+    def rename(self, path: Path, to: Path) -> None:
+        if self._life.alive:
+            self._platter.check_writable()
+            if str(path) not in self._platter.files:
+                raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
+            self._platter.files[str(to)] = self._platter.files.pop(str(path))
 
     def remove(self, path: Path) -> None:
         if self._life.alive:

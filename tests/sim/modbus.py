@@ -44,6 +44,12 @@ class Heard(Struct, frozen=True):
     life: int
     meter: str
     shown: Shown
+    at: int
+    count: int
+
+    def tells(self, address: int) -> bool:
+        """Whether the float32 at this address was among the registers."""
+        return self.at <= address and address + 2 <= self.at + self.count
 
 
 class VirtualMeter:
@@ -143,7 +149,7 @@ class VirtualTransport:
         await self._travel()
         words = meter.registers(shown, at, count)
         network.log(f"told {meter.name}", struct.pack(f">{count}H", *words))
-        meter.heard.append(Heard(network.loop.now_ns, self._life.number, meter.name, shown))
+        meter.heard.append(Heard(network.loop.now_ns, self._life.number, meter.name, shown, at, count))
         return words
 
     def close(self) -> None:

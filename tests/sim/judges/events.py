@@ -1,0 +1,58 @@
+"""Events: one from begin to end, whatever dies in between (invariant 4)."""
+
+from tests.sim.judges.outside import Fault, Outside
+from tests.sim.judges.records import Opened, opened
+
+STANDALONE = {"alarm", "clear", "tag", "untag", "local", "ack", "key.rotate"}  # kinds that may belong to no event
+
+
+def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
+    """Each event begins once and first, ends at most once and last, and no other of its circuit and rule begins while
+    it is open.
+    """
+    name = "one_event_from_begin_to_end"
+    faults: list[Fault] = []
+    begun: dict[str, tuple[str, str]] = {}
+    ended: set[str] = set()
+    for record in event_records(outside):
+        body, at_ns = record.body, record.message.at_ns
+        event, kind = str(body.get("ev", "")), str(body.get("k"))
+        place = (str(body.get("circuit")), str(body.get("rule")))
+        part = body.get("part") or [1, 1]
+        if not event and kind in STANDALONE:
+            continue
+        if kind == "begin" and part[0] in (0, 1):
+            if event in begun:
+                faults.append(Fault(name, at_ns, f"{event} begins again"))
+            twins = [other for other, where in begun.items() if where == place and other not in ended]
+            if twins and event not in begun and place[1] != "command":
+                faults.append(Fault(name, at_ns, f"{event} begins on {place} while {twins[0]} is open"))
+            begun[event] = place
+        elif event not in begun and kind not in STANDALONE:
+            faults.append(Fault(name, at_ns, f"{event} tells {kind} and never began"))
+        elif event in ended and kind not in STANDALONE:
+            faults.append(Fault(name, at_ns, f"{event} tells {kind} after its end"))
+        if kind == "end":
+            ended.add(event)
+    return faults
+
+
+def events_open(outside: Outside) -> list[str]:
+    """Events that began and did not end; for scenarios that wait for the end."""
+    begun = {str(record.body.get("ev")) for record in event_records(outside) if record.body.get("k") == "begin"}
+    return sorted(
+        begun - {str(record.body.get("ev")) for record in event_records(outside) if record.body.get("k") == "end"}
+    )
+
+
+def event_records(outside: Outside) -> list[Opened]:
+    """The event messages, each number once."""
+    good, _ = opened(outside)
+    seen: set[tuple[str, int]] = set()
+    found: list[Opened] = []
+    for record in good:
+        key = (str(record.body.get("boot")), int(record.body.get("seq", -1)))
+        if record.body.get("t") == "evt" and key not in seen:
+            seen.add(key)
+            found.append(record)
+    return found

@@ -1,0 +1,197 @@
+"""The outside of one run: what clocks on the cables, power analysers on the loads and a subscriber at the broker
+would have written down.
+
+Talk     one connection to a load, read as what it asked for: a verb (on, off) or a read
+Seen     one good or bad answer of the site's meter that reached the agent
+Sent     one command that the outside published, and whether it deserves to be obeyed
+Message  one MQTT message that the agent published
+
+Times are the loop's nanoseconds. Nothing here, and no judge, imports the agent or drivers.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+NS_PER_S = 1_000_000_000
+
+
+class Fault(Struct, frozen=True):
+    """One thing that must never be, and when it was."""
+
+    judge: str
+    at_ns: int
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.at_ns / NS_PER_S:.6f} {self.judge}: {self.what}"
+
+
+class Asks(StrEnum):
+    """What a request is, from its bytes alone."""
+
+    READ = "read"
+    ON = "on"
+    OFF = "off"
+    OTHER = "other"  # not known to be a read: as bad as a verb where only reads are allowed
+    NOTHING = "nothing"  # not a byte went out
+
+
+_READS = {
+    "version",
+    "summary",
+    "devs",
+    "devdetails",
+    "stats",
+    "estats",
+    "litestats",
+    "pools",
+    "config",
+    "coin",
+    "check",
+}
+_COMMAND = re.compile(rb'"command"\s*:\s*"([^"]*)"')
+
+
+def asks(request: bytes) -> Asks:
+    """A cgminer API request as an outsider reads it: JSON or text, joined reads included."""
+    if not request:
+        return Asks.NOTHING
+    if b"softoff" in request:
+        return Asks.OFF
+    if b"softon" in request:
+        return Asks.ON
+    found = _COMMAND.search(request)
+    names = (found.group(1) if found else request.partition(b"|")[0]).decode("latin-1").strip("\0\r\n ").split("+")
+    return Asks.READ if all(name in _READS for name in names) else Asks.OTHER
+
+
+class Talk(Struct, frozen=True):
+    """One connection to one load."""
+
+    load: str  # its address
+    life: int
+    opened_ns: int
+    asks: Asks
+    sent_ns: int | None
+    heard_ns: int | None  # the load's kernel had all of it
+    answered_ns: int | None  # the agent had read a whole answer
+    says_on: bool | None = None  # a read's answer: the step it claims
+
+
+class Seen(Struct, frozen=True):
+    """One answer of the meter that reached the agent; None for what it did not tell or what is no number."""
+
+    at_ns: int
+    life: int
+    window: int
+    power_w: float | None = None
+    frequency_hz: float | None = None
+    volts: tuple[float, ...] | None = None
+
+
+class Sent(Struct, frozen=True):
+    """One command that was published to the agent."""
+
+    at_ns: int
+    id: str
+    sha: str  # SHA-256 of its envelope
+    scope: str
+    limit_w: float | None  # None: a release or something else
+    lease_ns: int | None
+    releases: str = ""  # the id of the command it releases, "" when it does not
+    deserves: str = "accepted"  # "accepted", a rejection's code, or "silence"
+
+
+class Message(Struct, frozen=True):
+    """One message that reached the broker."""
+
+    at_ns: int
+    life: int
+    topic: str
+    payload: bytes
+    retain: bool
+
+
+class Life(Struct, frozen=True):
+    """One run of the agent."""
+
+    number: int
+    from_ns: int
+    to_ns: int | None  # None: it still ran at the end
+    clean: bool = False  # stopped, not killed
+
+
+class Moved(Struct, frozen=True):
+    """Something that the world did to a load: it moved by itself, lost its power, fell ill, got well."""
+
+    at_ns: int
+    load: str
+    what: str
+
+
+class Rules(Struct, frozen=True):
+    """What the site's owner wrote down, in watts and nanoseconds."""
+
+    observe: bool
+    circuit: str
+    limit_w: float
+    margin_w: float
+    unmetered_w: float
+    ramp_up_w_per_s: float
+    jump_up_w: float
+    min_off_ns: int
+    blind_after_ns: int
+    fallback_w: float
+    ramp_down_w_per_s: float
+    shed_below_hz: float
+    shed_w: float
+    release_above_hz: float
+    release_for_ns: int
+    confirm_refreshes: int
+    refresh_ns: int
+    poll_ns: int
+    load_poll_ns: int
+    nominal_ln_v: float
+    noise_w: float
+
+
+class Outside(Struct):
+    """All of it."""
+
+    rules: Rules
+    now_ns: int
+    lives: Sequence[Life]
+    talks: Sequence[Talk]  # by opened_ns
+    seen: Sequence[Seen]  # by at_ns
+    rated_w: Mapping[str, float]
+    watts: Callable[[str, int], float]  # a load's true watts at an instant
+    settles: Callable[[str, int], float]  # where its watts were going at that instant
+    unmetered: Callable[[int], float]
+    moved: Sequence[Moved] = ()
+    sent: Sequence[Sent] = ()
+    messages: Sequence[Message] = ()
+    agent_key: bytes = b""  # raw Ed25519 public key, as enrolled
+    root: str = "ballast"
+
+    def net_w(self, at_ns: int) -> float:
+        """The true net power."""
+        return self.unmetered(at_ns) + sum(self.watts(load, at_ns) for load in self.rated_w)
+
+    def verbs(self, kind: Asks) -> list[Talk]:
+        """The verbs of one kind that left the agent, in order."""
+        return sorted((talk for talk in self.talks if talk.asks is kind and talk.sent_ns is not None), key=sent_at)
+
+    def life_at(self, at_ns: int) -> Life | None:
+        """The life of an instant; None while there was no agent."""
+        return next(
+            (life for life in self.lives if life.from_ns <= at_ns and (life.to_ns is None or at_ns <= life.to_ns)), None
+        )
+
+
+def sent_at(talk: Talk) -> int:
+    """When its last byte left; for talks that sent one."""
+    assert talk.sent_ns is not None
+    return talk.sent_ns

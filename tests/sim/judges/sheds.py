@@ -1,0 +1,143 @@
+"""Lowering: what must fall falls in its time; what need not stays where it is (invariants 1, 2, 7, 15)."""
+
+from tests.sim.judges.causes import causes, crossings, frequency_causes
+from tests.sim.judges.outside import NS_PER_S, Asks, Fault, Outside, Talk, sent_at
+
+TOLD_WITHIN_NS = NS_PER_S  # a crossing's answer to the last verb, hung loads and lost SYNs included
+FELL_WITHIN_NS = 60 * NS_PER_S  # watts gone, substitutes for those that did not follow included
+STARTED_NS = 10 * NS_PER_S  # start to armed (design.md section 5)
+
+
+def judge_nothing_shed_without_cause(outside: Outside) -> list[Fault]:
+    """No load is lowered unless the meter, a good command or its silence gave a reason (re-asserting what is down
+    does no harm).
+    """
+    why = causes(outside)
+    faults: list[Fault] = []
+    down: set[str] = set()
+    for verb in sorted([*outside.verbs(Asks.OFF), *outside.verbs(Asks.ON)], key=sent_at):
+        at_ns = sent_at(verb)
+        if verb.asks is Asks.ON:
+            down.discard(verb.load)
+        elif verb.load not in down:
+            down.add(verb.load)
+            if not any(cause.from_ns <= at_ns <= cause.to_ns for cause in why):
+                faults.append(
+                    Fault(
+                        "nothing_shed_without_cause", at_ns, f"{verb.load} was told to go off and nothing called for it"
+                    )
+                )
+    return faults
+
+
+def judge_crossing_sheds(outside: Outside) -> list[Fault]:
+    """A crossing tells shed_kw worth of loads, or all of them, within its time; and the watts fall.
+
+    Judged where nothing of ours was down or rising at the crossing: otherwise the baseline is an earlier event's.
+    """
+    rules = outside.rules
+    if rules.observe or not rules.shed_w:
+        return []
+    faults: list[Fault] = []
+    for crossing in crossings(outside):
+        life = outside.life_at(crossing.at_ns)
+        budget_ns = rules.confirm_refreshes * rules.refresh_ns + TOLD_WITHIN_NS
+        if life is None or crossing.at_ns - life.from_ns < STARTED_NS or _busy(outside, crossing.at_ns):
+            continue
+        if (life.to_ns or outside.now_ns) < crossing.at_ns + budget_ns:
+            continue
+        told = {
+            talk.load for talk in outside.talks if _lowers(talk) and 0 <= talk.opened_ns - crossing.at_ns <= budget_ns
+        }
+        drawing = {load: outside.watts(load, crossing.at_ns) for load in outside.rated_w}
+        told_w = sum(drawing[load] for load in told)
+        rest = [load for load, watts in drawing.items() if load not in told and watts > 0.5 * outside.rated_w[load]]
+        if told_w < 0.95 * rules.shed_w - 6 * rules.noise_w and rest:
+            what = f"crossing answered with {told_w / 1e3:.1f} kW of {rules.shed_w / 1e3:.1f}, {len(rest)} loads left"
+            faults.append(Fault("crossing_sheds", crossing.at_ns, what))
+        faults += _judge_fall(outside, crossing.at_ns)
+    return faults
+
+
+def _judge_fall(outside: Outside, from_ns: int) -> list[Fault]:
+    """The watts are gone, or nothing that obeys is left on, while the event lasts and nobody interferes."""
+    rules, by_ns = outside.rules, from_ns + FELL_WITHIN_NS
+    lasting = any(
+        cause.from_ns == from_ns and cause.to_ns > by_ns + 10 * NS_PER_S for cause in frequency_causes(outside)
+    )
+    life = outside.life_at(from_ns)
+    whole = life is not None and (life.to_ns or outside.now_ns) > by_ns
+    stirred = any(from_ns - 30 * NS_PER_S <= move.at_ns <= by_ns for move in outside.moved)
+    known = [seen for seen in outside.seen if from_ns <= seen.at_ns <= by_ns and seen.power_w is not None]
+    if not lasting or not whole or stirred or len(known) < FELL_WITHIN_NS / rules.refresh_ns / 2:
+        return []
+    before_w = outside.net_w(from_ns - rules.refresh_ns)
+    fell_w = before_w - outside.net_w(by_ns)
+    wander_w = 0.08 * rules.unmetered_w + 6 * rules.noise_w
+    left = [load for load, rated_w in outside.rated_w.items() if outside.watts(load, by_ns) > 0.5 * rated_w]
+    untold = [
+        load
+        for load in left
+        if not any(_lowers(talk) and talk.load == load and from_ns <= talk.opened_ns <= by_ns for talk in outside.talks)
+    ]
+    if fell_w < 0.95 * rules.shed_w - wander_w and untold:
+        return [
+            Fault(
+                "crossing_sheds",
+                from_ns,
+                f"{fell_w / 1e3:.1f} kW of {rules.shed_w / 1e3:.1f} fell in a minute, {len(untold)} loads untold",
+            )
+        ]
+    return []
+
+
+def judge_blind_goes_to_fallback(outside: Outside) -> list[Fault]:
+    """With the meter silent, what obeys is told until the loads' rated watts fit under the fallback, within the
+    ramp's time.
+    """
+    rules = outside.rules
+    if rules.observe:
+        return []
+    faults: list[Fault] = []
+    for life in outside.lives:
+        good = [seen.at_ns for seen in outside.seen if seen.life == life.number and seen.power_w is not None]
+        end_ns = life.to_ns or outside.now_ns
+        for before_ns, next_ns in zip(good, [*good[1:], end_ns], strict=True):
+            highest_w = rules.unmetered_w + sum(outside.rated_w.values())
+            way_ns = round(max(0.0, highest_w - rules.fallback_w) / rules.ramp_down_w_per_s * NS_PER_S)
+            by_ns = before_ns + rules.blind_after_ns + way_ns + 15 * NS_PER_S
+            if next_ns < by_ns or before_ns - life.from_ns < STARTED_NS:
+                continue
+            on = [load for load, rated_w in outside.rated_w.items() if outside.watts(load, by_ns) > 0.5 * rated_w]
+            tried = {talk.load for talk in outside.talks if _lowers(talk) and before_ns <= talk.opened_ns <= by_ns}
+            untold = [load for load in on if load not in tried]
+            net_w = outside.net_w(by_ns)
+            if net_w > rules.fallback_w * 1.02 + 0.05 * rules.unmetered_w and untold:
+                what = f"still {net_w / 1e3:.1f} kW, not {rules.fallback_w / 1e3:.1f}, and {len(untold)} loads untold"
+                faults.append(Fault("blind_goes_to_fallback", by_ns, what))
+    return faults
+
+
+def judge_observe_reads_alone(outside: Outside) -> list[Fault]:
+    """In observe the bytes at every load are reads alone."""
+    if not outside.rules.observe:
+        return []
+    return [
+        Fault("observe_reads_alone", talk.opened_ns, f"{talk.load} was sent more than a read: {talk.asks}")
+        for talk in outside.talks
+        if talk.asks not in (Asks.READ, Asks.NOTHING)
+    ]
+
+
+def _lowers(talk: Talk) -> bool:
+    """A lowering verb, or a connection that never got so far as to say what it wanted."""
+    return talk.asks in (Asks.OFF, Asks.NOTHING)
+
+
+def _busy(outside: Outside, at_ns: int) -> bool:
+    """Something of ours was down or on its way at that instant."""
+    newest: dict[str, Talk] = {}
+    for verb in sorted([*outside.verbs(Asks.OFF), *outside.verbs(Asks.ON)], key=sent_at):
+        if sent_at(verb) < at_ns:
+            newest[verb.load] = verb
+    return any(verb.asks is Asks.OFF or at_ns - sent_at(verb) < 60 * NS_PER_S for verb in newest.values())
