@@ -133,7 +133,7 @@ class _Reader:
         if refresh_ms is not None and refresh_ms <= 0:
             self._fault(top, "refresh_ms", "is not above 0", "leave it out when it is not known")
         points = self._points(raw.get("point"), base or 0)
-        identity = self._identity(raw["probe"], base or 0, cast(Table, table)) if "probe" in raw else None
+        identity = self._identity(raw["probe"], base or 0, table) if "probe" in raw else None
         readable = self._readable(top, base or 0)
         if self.faults:
             return None
@@ -165,6 +165,9 @@ class _Reader:
             if point is not None:
                 self._clash(section, point, points)
                 points.append(point)
+        if all(values.get("poll", "slow") == "slow" for values in raw):
+            mend = 'give what rules decide from, like power_w, poll = "fast"'
+            self._fault(_Section("point", 1, "[[point]]", {}), "", "none is polled fast", mend)
         return tuple(sorted(points, key=lambda point: point.at))
 
     def _point(self, section: _Section, base: int) -> Point | None:
@@ -217,11 +220,11 @@ class _Reader:
             try:
                 found.add(_as_read(kind, value))
             except (struct.error, OverflowError, TypeError):
-                mend = f"give raw values of a {kind.name}, before scale and offset"
-                self._fault(section, "absent", f"{_shown(value)} cannot stand in a {kind.name}", mend)
+                mend = "give raw values, as they are before scale and offset"
+                self._fault(section, "absent", f"{_shown(value)} does not fit into {kind.name}", mend)
         return frozenset(found)
 
-    def _identity(self, raw: object, base: int, table: Table) -> Identity | None:
+    def _identity(self, raw: object, base: int, table: str | None) -> Identity | None:
         if not isinstance(raw, dict):
             self._fault(_Section("", 0, "", {}), "probe", "is not a table", "write [probe], then at and expect")
             return None
@@ -229,7 +232,7 @@ class _Reader:
         before = len(self.faults)
         self._unknown(section, _PROBE_KEYS)
         kind = KINDS.get(self._choice(section, "kind", KINDS, "uint16") or "")
-        own_table = self._choice(section, "table", ("holding", "input"), table)
+        own_table = self._choice(section, "table", ("holding", "input"), table or "holding")
         registers = kind.registers if kind else 1
         count = self._integer(section, "count", registers, REGISTERS_MAX, registers)
         at = self._address(section, base, count or registers)
@@ -247,7 +250,10 @@ class _Reader:
             expect = tuple(_as_read(kind, value) for value in (raw if isinstance(raw, list) else [raw]))
         except (struct.error, OverflowError, TypeError):
             self._fault(
-                section, "expect", f"is no {kind.name}", "give the raw number, or a list of those that are right"
+                section,
+                "expect",
+                f"does not fit into {kind.name}",
+                "give the raw number, or a list of those that are right",
             )
             return ()
         if not expect:
