@@ -1,0 +1,275 @@
+"""Many stand-in miners in one process: a listening socket each, served as the original's one API thread does.
+
+The original accepts one connection, waits for one `recv`, answers, closes, and only then accepts the next; a client
+that connects and stays quiet blocks all others (ckolivas/cgminer, api.c). So each miner here serves one connection at a
+time; further ones wait in its backlog of 100.
+
+Faults (MinerFault):
+
+    never_accepts  the kernel completes connections into the backlog, nobody takes them
+    never_reads    every connection is accepted, nothing is read
+    never_answers  requests are read (and stamped) and nothing is done or answered
+    trickle        the answer comes at a byte a second; the verb was done
+    mute           the verb is done, the connection closed without an answer
+    garbled        the verb is done, the answer is cut in the middle
+    reset          each request is answered by a TCP reset and not done
+    refuse         nobody listens
+
+Stamps are CLOCK_MONOTONIC: `told` is when the last byte of the first curtailing (or waking) verb since `clear` was
+read.
+"""
+
+import asyncio
+import socket
+import struct
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+
+from hil.miner import Lie, Miner
+from hil.miner_replies import REQUEST_MAX, is_write, reply, told_step
+
+_BACKLOG = 100  # cgminer's listen()
+_HELD_MAX = 64  # connections a hung miner keeps before it lets the oldest go
+_WRITES_KEPT = 1_000
+_REQUESTS_KEPT = 1_000  # distinct requests counted
+
+
+class MinerFault(StrEnum):
+    """What is wrong with a miner's API."""
+
+    NONE = "none"
+    NEVER_ACCEPTS = "never_accepts"
+    NEVER_READS = "never_reads"
+    NEVER_ANSWERS = "never_answers"
+    TRICKLE = "trickle"
+    MUTE = "mute"
+    GARBLED = "garbled"
+    RESET = "reset"
+    REFUSE = "refuse"
+
+
+class Endpoint:
+    """One miner's API. `answer_s` is how long its board takes to answer."""
+
+    def __init__(self, miner: Miner, dialect: str, port: int, answer_s: float, moved: Callable[[Miner], None]) -> None:
+        self.miner = miner
+        self.dialect = dialect
+        self.port = port
+        self.fault = MinerFault.NONE
+        self.told: dict[str, int] = {}  # step -> when its first verb since `clear` was whole
+        self.writes: deque[tuple[int, bytes]] = deque(maxlen=_WRITES_KEPT)
+        self.requests: Counter[bytes] = Counter()
+        self._answer_s = answer_s
+        self._moved = moved
+        self._loop = asyncio.get_running_loop()
+        self._listening: socket.socket | None = None
+        self._serving: socket.socket | None = None
+        self._held: list[socket.socket] = []
+
+    def open(self) -> None:
+        """Listens on the miner's own address."""
+        listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.setblocking(False)
+        try:
+            listening.bind((self.miner.address, self.port))
+        except OSError as error:
+            listening.close()
+            raise OSError(error.errno, f"{self.miner.address}:{self.port}: {error.strerror}") from error
+        listening.listen(_BACKLOG)
+        self.port = listening.getsockname()[1]
+        self._listening = listening
+        self._loop.add_reader(listening, self._accept)
+
+    def close(self) -> None:
+        """Nobody listens; what is open is reset."""
+        if self._listening is not None:
+            self._loop.remove_reader(self._listening)
+            self._listening.close()
+            self._listening = None
+        for endpoint in [*self._held, *([self._serving] if self._serving else [])]:
+            self._end(endpoint, reset=True)
+        self._held.clear()
+        self._serving = None
+
+    def set_fault(self, fault: MinerFault) -> None:
+        """From now on this is wrong; NONE mends it. Connections of before are reset."""
+        self.close()
+        self.fault = fault
+        if fault is not MinerFault.REFUSE and not self.miner.dark:
+            self.open()
+        if fault is MinerFault.NEVER_ACCEPTS and self._listening is not None:
+            self._loop.remove_reader(self._listening)
+
+    def clear(self) -> None:
+        """Forgets stamps and requests."""
+        self.told.clear()
+        self.writes.clear()
+        self.requests.clear()
+
+    def _accept(self) -> None:
+        while self._listening is not None and self._serving is None:
+            try:
+                accepted, _ = self._listening.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return
+            accepted.setblocking(False)
+            if self.fault is MinerFault.NEVER_READS:
+                self._hold(accepted)
+                continue
+            self._serving = accepted
+            self._loop.remove_reader(self._listening)
+            self._loop.add_reader(accepted, self._read, accepted)
+            self._read(accepted)  # the request is often there already
+
+    def _read(self, endpoint: socket.socket) -> None:
+        try:
+            request = endpoint.recv(REQUEST_MAX)
+        except BlockingIOError:
+            return
+        except ConnectionError:
+            request = b""
+        read_ns = time.monotonic_ns()
+        self._loop.remove_reader(endpoint)
+        if not request:
+            self._next(endpoint)
+            return
+        self._note(request, read_ns)
+        if self.fault is MinerFault.RESET:
+            self._next(endpoint, reset=True)
+        elif self.fault is MinerFault.NEVER_ANSWERS:
+            self._hold(endpoint)
+            self._resume()
+        elif self._answer_s:
+            self._loop.call_later(self._answer_s, self._answer, endpoint, request)
+        else:
+            self._answer(endpoint, request)
+
+    def _note(self, request: bytes, read_ns: int) -> None:
+        if request in self.requests or len(self.requests) < _REQUESTS_KEPT:
+            self.requests[request] += 1
+        if is_write(request):
+            self.writes.append((read_ns, request))
+            step = told_step(request)
+            if step is not None:
+                self.told.setdefault(step, read_ns)
+
+    def _answer(self, endpoint: socket.socket, request: bytes) -> None:
+        if endpoint is not self._serving:
+            return  # reset meanwhile
+        answer = reply(self.miner, self.dialect, request, time.monotonic_ns())
+        self._moved(self.miner)
+        if self.fault is MinerFault.TRICKLE:
+            self._hold(endpoint)
+            self._trickle(endpoint, answer)
+            self._resume()
+            return
+        if self.fault is MinerFault.GARBLED:
+            answer = answer[: len(answer) // 2]
+        if self.fault is not MinerFault.MUTE:
+            _send(endpoint, answer)
+        self._next(endpoint)
+
+    def _trickle(self, endpoint: socket.socket, rest: bytes) -> None:
+        if endpoint not in self._held:
+            return
+        if not rest or not _send(endpoint, rest[:1]):
+            self._held.remove(endpoint)
+            self._end(endpoint)
+            return
+        self._loop.call_later(1.0, self._trickle, endpoint, rest[1:])
+
+    def _hold(self, endpoint: socket.socket) -> None:
+        self._held.append(endpoint)
+        if len(self._held) > _HELD_MAX:
+            self._end(self._held.pop(0), reset=True)
+
+    def _next(self, endpoint: socket.socket, *, reset: bool = False) -> None:
+        """Done with this connection: close it and take the next one."""
+        self._end(endpoint, reset=reset)
+        self._resume()
+
+    def _resume(self) -> None:
+        self._serving = None
+        if self._listening is not None:
+            self._loop.add_reader(self._listening, self._accept)
+
+    def _end(self, endpoint: socket.socket, *, reset: bool = False) -> None:
+        self._loop.remove_reader(endpoint)
+        if reset:
+            endpoint.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        endpoint.close()
+
+
+class Fleet:
+    """All miners of a rig, and the sum of what they draw."""
+
+    def __init__(self) -> None:
+        self.endpoints: dict[str, Endpoint] = {}
+        self._steady_w: dict[str, float] = {}
+        self._sum_w = 0.0
+        self._moving: set[Miner] = set()
+
+    def add(self, miner: Miner, dialect: str, port: int, answer_s: float = 0.0) -> None:
+        """One more miner; open it with `open`."""
+        self.endpoints[miner.address] = Endpoint(miner, dialect, port, answer_s, self._moving.add)
+        self._steady_w[miner.address] = miner.watts(0)
+        self._sum_w += miner.watts(0)
+
+    def open(self) -> None:
+        """Every miner listens."""
+        for endpoint in self.endpoints.values():
+            endpoint.open()
+
+    def close(self) -> None:
+        """None does."""
+        for endpoint in self.endpoints.values():
+            endpoint.close()
+
+    def watts(self, now_ns: int) -> float:
+        """What all of them really draw. Only those in motion are asked; the rest is a running sum."""
+        for miner in list(self._moving):
+            if miner.due is not None and miner.due[0] <= now_ns:
+                due_ns, on = miner.due
+                miner.due = None
+                miner.told(on, due_ns)
+            watts = miner.watts(now_ns)
+            self._sum_w += watts - self._steady_w[miner.address]
+            self._steady_w[miner.address] = watts
+            if miner.due is None and not miner.moving(now_ns):
+                self._moving.discard(miner)
+        return self._sum_w
+
+    def select(self, addresses: Iterable[str] | None) -> list[Endpoint]:
+        """These miners, all when None; KeyError names one that does not exist."""
+        return list(self.endpoints.values()) if addresses is None else [self.endpoints[name] for name in addresses]
+
+    def move(self, endpoint: Endpoint, on: bool, now_ns: int) -> None:
+        """It goes on or off by itself, told by nobody; its read-back follows."""
+        endpoint.miner.told_on = on
+        endpoint.miner.move(on, now_ns)
+        self._moving.add(endpoint.miner)
+
+    def set_lie(self, endpoint: Endpoint, lie: Lie) -> None:
+        """Whether it does what it acknowledges from now on."""
+        endpoint.miner.lie = lie
+
+    def set_dark(self, endpoint: Endpoint, dark: bool) -> None:
+        """Its supply goes or comes back; a miner without supply draws nothing and answers nobody."""
+        endpoint.miner.dark = dark
+        self._moving.add(endpoint.miner)
+        if dark:
+            endpoint.close()
+        else:
+            endpoint.set_fault(endpoint.fault)
+
+
+def _send(endpoint: socket.socket, data: bytes) -> bool:
+    """One send; a reader that does not read gets what fits, as from the original."""
+    try:
+        endpoint.send(data)
+    except (BlockingIOError, ConnectionError):
+        return False
+    return True

@@ -1,0 +1,134 @@
+"""One stand-in miner without its socket: what it draws, what it says it draws, and how it gets from one to the other.
+
+Watts move by a *ramp*: nothing for a delay, then a straight line. Delays and ramps are the family's (families.toml) and
+are drawn for each transition from the miner's own random numbers, so that a run with the same seed repeats itself.
+
+Lies: an honest read-back tells what the unit does; a dishonest one what it was told.
+
+    none    it does as it is told and says so
+    deaf    it acknowledges, does nothing, and says that it is still on
+    liar    it acknowledges, does nothing, and says that it is off
+"""
+
+import math
+import random
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+_FAMILIES = Path(__file__).with_name("families.toml")
+_RATE_LAG_S = 5.0  # `MHS 5s` is a decaying mean
+
+
+class Lie(StrEnum):
+    """Whether the unit does what it acknowledges, and whether it says so."""
+
+    NONE = "none"
+    DEAF = "deaf"
+    LIAR = "liar"
+
+
+class Family(Struct, frozen=True):
+    """How a family moves."""
+
+    source: str
+    idle_w: float
+    down_delay_s: tuple[float, float]
+    down_ramp_s: tuple[float, float]
+    up_delay_s: tuple[float, float]
+    up_ramp_s: tuple[float, float]
+    stuck: float
+    terahash_per_kw: float
+
+
+def load_families() -> dict[str, Family]:
+    """families.toml."""
+    return msgspec.convert(tomllib.loads(_FAMILIES.read_text(encoding="utf-8")), dict[str, Family])
+
+
+class Ramp(Struct, frozen=True):
+    """From some watts to others in a straight line between two instants."""
+
+    from_w: float
+    to_w: float
+    start_ns: int
+    end_ns: int
+
+    def watts(self, now_ns: int) -> float:
+        """The watts at an instant."""
+        if now_ns >= self.end_ns:
+            return self.to_w
+        if now_ns <= self.start_ns:
+            return self.from_w
+        return self.from_w + (self.to_w - self.from_w) * (now_ns - self.start_ns) / (self.end_ns - self.start_ns)
+
+
+class Miner:
+    """One unit. `told_on` is the newest command, `hashing` what it really does."""
+
+    def __init__(self, address: str, family: Family, rated_w: float, seed: str) -> None:
+        self.address = address
+        self.family = family
+        self.rated_w = rated_w
+        self.lie = Lie.NONE
+        self.dark = False  # its supply is gone
+        self.told_on = True
+        self.hashing = True
+        self.due: tuple[int, bool] | None = None  # told to change at this instant
+        self._random = random.Random(seed)
+        self._ramp = Ramp(rated_w, rated_w, 0, 0)
+        self._rate_ths = rated_w / 1000 * family.terahash_per_kw
+        self._rate_ns = 0
+
+    def watts(self, now_ns: int) -> float:
+        """What it really draws."""
+        return 0.0 if self.dark else self._ramp.watts(now_ns)
+
+    def moving(self, now_ns: int) -> bool:
+        """Whether its watts are not constant."""
+        return now_ns < self._ramp.end_ns
+
+    def says_on(self) -> bool:
+        """What its read-back claims."""
+        return self.told_on if self.lie is Lie.LIAR else self.hashing
+
+    def says_watts(self, now_ns: int) -> float:
+        """What its own power reading claims: the truth, unless it lies."""
+        if self.lie is Lie.LIAR and not self.told_on:
+            return self.family.idle_w
+        return self.watts(now_ns)
+
+    def says_rate_ths(self, now_ns: int, *, lagging: bool) -> float:
+        """Its hash rate by its own account; lagging: as a decaying mean over seconds."""
+        above_w = max(0.0, self.says_watts(now_ns) - self.family.idle_w)
+        rate_ths = above_w / max(1.0, self.rated_w - self.family.idle_w) * self.rated_w / 1000
+        rate_ths *= self.family.terahash_per_kw
+        keep = math.exp(-(now_ns - self._rate_ns) / 1e9 / _RATE_LAG_S)
+        self._rate_ths = rate_ths + (self._rate_ths - rate_ths) * keep
+        self._rate_ns = now_ns
+        return self._rate_ths if lagging else rate_ths
+
+    def told(self, on: bool, now_ns: int) -> None:
+        """It was commanded: acknowledged in any case, done unless it lies or this stop is one of the stuck ones."""
+        self.told_on = on
+        stuck = not on and self._random.random() < self.family.stuck
+        if self.lie is Lie.NONE and not stuck:
+            self.move(on, now_ns)
+
+    def move(self, on: bool, now_ns: int) -> None:
+        """It really goes on or off, from wherever its watts are."""
+        if on == self.hashing:
+            return
+        self.hashing = on
+        delay_s, ramp_s = (
+            (self.family.up_delay_s, self.family.up_ramp_s)
+            if on
+            else (self.family.down_delay_s, self.family.down_ramp_s)
+        )
+        start_ns = now_ns + round(self._random.uniform(*delay_s) * 1e9)
+        end_ns = start_ns + round(self._random.uniform(*ramp_s) * 1e9)
+        target_w = self.rated_w if on else self.family.idle_w
+        self._ramp = Ramp(self._ramp.watts(now_ns), target_w, start_ns, end_ns)

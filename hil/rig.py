@@ -1,0 +1,294 @@
+"""The rig: plant, miners and meters wired together, and the operations that a test, the demo or a bench drives it with.
+
+A rig is described by RigConfig (TOML or JSON) and runs in the calling event loop (`Rig`) or as a process of its own
+(hil/standins.py, driven by hil/remote.py). Operations are the same in both: a name, plain arguments, plain data back.
+
+    frequency    hz, volts=None          the grid is this from now on (volts line to neutral; default nominal)
+    play         first, last, speed=1, then=[[s, hz, volts], ...]
+                                         the Toledo recording between two clock times, then drawn points (seconds after
+                                         the last recorded sample); answers {"start_ns", "recorded_s"}
+    draw         points=[[s, hz, volts], ...]   a drawn line alone
+    bias         watts                   added to what the site draws
+    show         meter, quantity, value  the meter shows this ("nan" and "inf" as text) and not what it measures; null
+                                         ends it; quantities as in hil/meters/*.toml: hertz, watts, volts_l1n, ...
+    meter_fault  meter, fault, ms=0      none silent late reset garbage exception refuse (hil.modbus_server.LinkFault),
+                                         or freeze: the values renew no more
+    miner_fault  fault, miners=None      hil.fleet.MinerFault; miners: a list of addresses, default all
+    lie          lie, miners=None        hil.miner.Lie
+    dark         dark, miners=None       supply gone or back
+    move         on, miners=None         they go on or off by themselves
+    state                                watts, hertz, on (how many) and each miner's {on, told_on, watts}: the truth
+    stamps                               each meter's refreshes; each miner's told {off, on}: CLOCK_MONOTONIC ns
+    traffic                              per meter function counts and writes, per miner requests and writes
+    clear                                forgets stamps and traffic
+"""
+
+import math
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from ipaddress import IPv4Address
+from typing import Any
+
+from msgspec import Struct, structs
+
+from hil.fleet import Endpoint, Fleet, MinerFault
+from hil.meter import Meter, Noise, load_layout
+from hil.miner import Lie, Miner, load_families
+from hil.modbus_server import LinkFault, ModbusServer
+from hil.plant import Plant
+from hil.recording import Sample, load_toledo
+
+
+class MinerGroup(Struct, frozen=True, forbid_unknown_fields=True):
+    """Miners at consecutive addresses from `first`, alike but for their draws."""
+
+    first: str  # "127.20.0.1"
+    count: int
+    family: str = "avalon"
+    rated_w: float = 3300.0
+    port: int = 4028
+    answer_ms: float = 0.0
+    stuck: float | None = None  # instead of the family's share of stops that do not happen
+
+
+class MeterConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """One meter on an endpoint of its own."""
+
+    id: str = "main"
+    layout: str = "janitza-umg604"
+    unit_id: int = 1
+    host: str = "127.0.0.1"
+    port: int = 0
+    refresh_ms: float = 200.0
+    noise: Noise = Noise()
+
+
+class RigConfig(Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole rig."""
+
+    miners: tuple[MinerGroup, ...] = ()
+    meters: tuple[MeterConfig, ...] = (MeterConfig(),)
+    nominal_hz: float = 50.0
+    nominal_ln_v: float = 27_600.0
+    unmetered_w: float = 0.0
+    wander_w: float = 0.0
+    seed: int = 1
+
+
+class Rig:
+    """The stand-ins in this event loop. Start `run` as a task after `open`."""
+
+    def __init__(self, config: RigConfig) -> None:
+        self.config = config
+        self.fleet = Fleet()
+        self.plant = Plant(
+            self.fleet.watts,
+            hertz=config.nominal_hz,
+            volts=config.nominal_ln_v,
+            unmetered_w=config.unmetered_w,
+            wander_w=config.wander_w,
+            seed=config.seed,
+        )
+        self.meters: dict[str, Meter] = {}
+        self.servers: dict[str, ModbusServer] = {}
+        self._add_miners()
+        self._add_meters()
+        self._operations: dict[str, Callable[..., Any]] = {
+            "frequency": self.frequency,
+            "play": self.play,
+            "draw": self.draw,
+            "bias": self.bias,
+            "show": self.show,
+            "meter_fault": self.meter_fault,
+            "miner_fault": self.miner_fault,
+            "lie": self.lie,
+            "dark": self.dark,
+            "move": self.move,
+            "state": self.state,
+            "stamps": self.stamps,
+            "traffic": self.traffic,
+            "clear": self.clear,
+        }
+
+    async def open(self) -> None:
+        """Every endpoint listens; ports that were 0 are known afterwards."""
+        self.fleet.open()
+        for name, server in self.servers.items():
+            self.meters[name].refresh()
+            await server.start()
+
+    async def close(self) -> None:
+        """Nothing listens."""
+        self.fleet.close()
+        for server in self.servers.values():
+            await server.stop()
+
+    def ports(self) -> dict[str, str]:
+        """Meter -> host:port."""
+        return {name: f"{server.host}:{server.port}" for name, server in self.servers.items()}
+
+    async def do(self, operation: str, **arguments: Any) -> Any:
+        """One operation of the list above."""
+        if operation not in self._operations:
+            raise ValueError(f"no operation {operation!r}; there are: {', '.join(self._operations)}")
+        outcome = self._operations[operation](**arguments)
+        return await outcome if isinstance(outcome, Awaitable) else outcome
+
+    def frequency(self, hz: float, volts: float | None = None) -> None:
+        """The grid is this from now on."""
+        self.plant.hold(hz, self.config.nominal_ln_v if volts is None else volts)
+
+    def play(
+        self, first: str, last: str, speed: float = 1.0, then: Sequence[Sequence[float]] = ()
+    ) -> dict[str, float | int]:
+        """The recording, then a drawn line."""
+        recorded = load_toledo(first, last)
+        end_s = recorded[-1].at_s
+        start_ns = time.monotonic_ns()
+        self.plant.play([*recorded, *_drawn(then, end_s)], start_ns, speed)
+        return {"start_ns": start_ns, "recorded_s": end_s / speed}
+
+    def draw(self, points: Sequence[Sequence[float]]) -> dict[str, int]:
+        """A drawn line from now on."""
+        start_ns = time.monotonic_ns()
+        self.plant.play(_drawn(points, 0.0), start_ns)
+        return {"start_ns": start_ns}
+
+    def bias(self, watts: float) -> None:
+        """Added to what the site draws."""
+        self.plant.bias_w = watts
+
+    def show(self, meter: str, quantity: str, value: float | str | None) -> None:
+        """A meter shows this from its next refresh on."""
+        shown = self.meters[meter]
+        if quantity not in shown.layout.value:
+            raise KeyError(f"{shown.layout.name} shows no {quantity!r}")
+        if value is None:
+            shown.overrides.pop(quantity, None)
+        else:
+            shown.overrides[quantity] = float(value)
+
+    async def meter_fault(self, meter: str, fault: str, ms: float = 0.0) -> None:
+        """Something is wrong with a meter or its link; "none" mends both."""
+        self.meters[meter].frozen = fault == "freeze"
+        await self.servers[meter].set_fault(LinkFault.NONE if fault == "freeze" else LinkFault(fault), ms)
+
+    def miner_fault(self, fault: str, miners: Sequence[str] | None = None) -> None:
+        """Something is wrong with these miners' API."""
+        for endpoint in self.fleet.select(miners):
+            endpoint.set_fault(MinerFault(fault))
+
+    def lie(self, lie: str, miners: Sequence[str] | None = None) -> None:
+        """Whether these do what they acknowledge."""
+        for endpoint in self.fleet.select(miners):
+            self.fleet.set_lie(endpoint, Lie(lie))
+
+    def dark(self, dark: bool, miners: Sequence[str] | None = None) -> None:
+        """These have no supply, or have it back."""
+        for endpoint in self.fleet.select(miners):
+            self.fleet.set_dark(endpoint, dark)
+
+    def move(self, on: bool, miners: Sequence[str] | None = None) -> None:
+        """These go on or off by themselves."""
+        for endpoint in self.fleet.select(miners):
+            self.fleet.move(endpoint, on, time.monotonic_ns())
+
+    def state(self) -> dict[str, Any]:
+        """What is really so, now."""
+        now_ns = time.monotonic_ns()
+        seen = self.plant.electrical(now_ns)
+        miners = {name: _miner_state(endpoint, now_ns) for name, endpoint in self.fleet.endpoints.items()}
+        return {
+            "now_ns": now_ns,
+            "watts": seen.watts,
+            "hertz": _plain(seen.hertz),
+            "volts": [_plain(volts) for volts in seen.volts],
+            "on": sum(1 for endpoint in self.fleet.endpoints.values() if endpoint.miner.hashing),
+            "miners": miners,
+        }
+
+    def stamps(self) -> dict[str, Any]:
+        """When registers changed and were served, and when miners were told."""
+        return {
+            "meters": {
+                name: [
+                    {
+                        "changed_ns": refresh.changed_ns,
+                        "served_ns": refresh.served_ns,
+                        "watts": _plain(refresh.watts),
+                        "hertz": _plain(refresh.hertz),
+                        "volts": _plain(refresh.volts),
+                    }
+                    for refresh in meter.refreshes
+                ]
+                for name, meter in self.meters.items()
+            },
+            "miners": {name: dict(endpoint.told) for name, endpoint in self.fleet.endpoints.items()},
+        }
+
+    def traffic(self) -> dict[str, Any]:
+        """Every kind of request that came, and everything that was not a read."""
+        return {
+            "meters": {
+                name: {
+                    "functions": {str(function): count for function, count in server.functions.items()},
+                    "writes": [[at_ns, frame.hex()] for at_ns, frame in server.writes],
+                }
+                for name, server in self.servers.items()
+            },
+            "miners": {
+                name: {
+                    "requests": {request.decode("latin-1"): count for request, count in endpoint.requests.items()},
+                    "writes": [[at_ns, request.decode("latin-1")] for at_ns, request in endpoint.writes],
+                }
+                for name, endpoint in self.fleet.endpoints.items()
+            },
+        }
+
+    def clear(self) -> None:
+        """Forgets stamps and traffic."""
+        for meter in self.meters.values():
+            meter.refreshes.clear()
+        for server in self.servers.values():
+            server.functions.clear()
+            server.writes.clear()
+        for endpoint in self.fleet.endpoints.values():
+            endpoint.clear()
+
+    def _add_miners(self) -> None:
+        families = load_families()
+        for group in self.config.miners:
+            family = families[group.family]
+            if group.stuck is not None:
+                family = structs.replace(family, stuck=group.stuck)
+            first = IPv4Address(group.first)
+            for index in range(group.count):
+                address = str(first + index)
+                miner = Miner(address, family, group.rated_w, f"miner:{self.config.seed}:{address}")
+                self.fleet.add(miner, group.family, group.port, group.answer_ms / 1000)
+
+    def _add_meters(self) -> None:
+        for index, config in enumerate(self.config.meters):
+            meter = Meter(
+                load_layout(config.layout),
+                self.plant.electrical,
+                refresh_ms=config.refresh_ms,
+                noise=config.noise,
+                seed=self.config.seed + index,
+            )
+            self.meters[config.id] = meter
+            self.servers[config.id] = ModbusServer({config.unit_id: meter}, config.host, config.port, self.config.seed)
+
+
+def _drawn(points: Sequence[Sequence[float]], start_s: float) -> list[Sample]:
+    return [Sample(start_s + at_s, hertz, (volts, volts, volts)) for at_s, hertz, volts in points]
+
+
+def _miner_state(endpoint: Endpoint, now_ns: int) -> dict[str, Any]:
+    miner = endpoint.miner
+    return {"on": miner.hashing, "told_on": miner.told_on, "watts": round(miner.watts(now_ns), 1)}
+
+
+def _plain(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
