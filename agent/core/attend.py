@@ -52,7 +52,7 @@ def attend(
     found, bounds = reaction.nets, reaction.bounds
     state = reaction.state
     notes: list[Note] = list(tell.begun(tree, before, state, found, armed, now_ns))
-    state = settle(tree, state)
+    state = settle(state)
     if armed_before:
         state = adopt(tree, state, image, armed_before)
     followed = follow(tree, state, image, now_ns)
@@ -98,6 +98,8 @@ def _left_behind(tree: Tree, state: State) -> list[Event]:
     if not any(down.event == "" for down in state.durable.lowered.values()):
         return []
     root = tree.site.circuits[0]
+    if any(not memory.seen_above or not memory.available for memory in state.rules.values()):
+        return []  # the event may be lost, but not what it was for: nothing rises before the frequency was seen well
     if _mode(state, root.id) is not Mode.NORMAL:
         return []
     return [Event("", "", "", tell.VALUE, root.id, float("inf"), None, 0, lifted=True)]

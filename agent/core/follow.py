@@ -39,7 +39,7 @@ class Followed(Struct, frozen=True):
     failed: tuple[tuple[str, str], ...]  # load, what is wrong with it
 
 
-def settle(tree: Tree, state: State) -> State:
+def settle(state: State) -> State:
     """Puts the loads of fresh cuts among the lowered, now that their bytes are out."""
     fresh = [cut for cut in state.durable.cuts if not cut.settled]
     if not fresh:

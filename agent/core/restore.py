@@ -1,0 +1,32 @@
+"""After a restart nothing is assumed: what the journal kept becomes a state to start BOOT from.
+
+Within one boot of the machine the monotonic clock goes on, so times stay as they are. After another boot they mean
+nothing: timers of unknown age start again in full, and loads that were rising count as lowered, to be raised anew.
+Cuts that the meter had not judged can't be judged any more; their loads are lowered.
+"""
+
+from msgspec.structs import replace
+
+from agent.core.follow import settle
+from agent.core.state import Durable, State
+from agent.core.tree import Tree
+
+
+def restored(tree: Tree, kept: Durable, *, same_boot: bool, now_ns: int) -> State:
+    """The state to start from. Loads and circuits that site.toml no longer has are dropped."""
+    events = {name: event for name, event in kept.events.items() if event.circuit in tree.circuits}
+    durable = settle(State(durable=kept)).durable
+    lowered = {load: down for load, down in durable.lowered.items() if load in tree.loads}
+    rising = {load: up for load, up in durable.rising.items() if load in tree.loads}
+    if not same_boot:
+        lowered = {
+            load: replace(down, told_ns=now_ns, moved_ns=None, not_before_ns=0)
+            for load, down in (lowered | {load: up.was for load, up in rising.items() if not up.arrived}).items()
+        }
+        rising = {}
+        events = {name: replace(event, began_ns=now_ns) for name, event in events.items()}
+    lowered = {
+        load: down if not down.event or down.event in events else replace(down, event="")
+        for load, down in lowered.items()
+    }
+    return State(durable=replace(durable, events=events, cuts=(), lowered=lowered, rising=rising))

@@ -1,0 +1,278 @@
+"""The board: sole writer of the image, and where the core is asked.
+
+A fast reading runs `react` at once, in the same call stack, and its setpoints are on their way before this returns.
+Everything else waits for the beat, ten times a second: `react` and `attend`, notes, the journal. The ladder is armed
+beside both, in slices that give the loop back.
+
+The image's mappings are never changed once an image was made of them: they are copied before the next write.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from agent.core.attend import attend
+from agent.core.image import Image, Lease, LoadSeen, Outcome, Pulse, Write
+from agent.core.ladder import Armed, arm, lowering_setpoints
+from agent.core.notes import Note
+from agent.core.react import Reaction, react
+from agent.core.returning import room_w
+from agent.core.rules import Rules
+from agent.core.rules.command import in_force
+from agent.core.setpoint import Setpoint
+from agent.core.state import Durable, State
+from agent.core.tree import Tree
+from agent.core.values import NS_PER_S, Quality, Reading
+from agent.shell.clock import Clock
+from agent.shell.volley import Held, Volley
+from drivers.errors import DeviceError
+from drivers.miners.dialect import State as MinerState
+from drivers.modbus.meter import BlockRead
+
+BEAT_S = 0.1
+ARM_S = 1.0
+LEASES_MAX = 64  # a keyring holds 64 keys; a circuit needs one limit of each
+
+
+class Board:
+    """What is known, what was decided, and who must hear of it."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        rules: Rules,
+        clock: Clock,
+        state: State,
+        armed_before: Mapping[str, str],
+        *,
+        on_notes: Callable[[Sequence[Note]], None],
+        on_durable: Callable[[Durable], None],
+        on_armed: Callable[[Mapping[str, str]], None],
+    ) -> None:
+        self.tree = tree
+        self.rules = rules
+        self.state = state
+        self.armed = Armed()
+        self.reaction: Reaction | None = None
+        self.beats = 0  # the watchdog is fed only when this advances
+        self.device_faults: dict[str, str] = {}  # meter or load -> its newest error, while it lasts
+        self.repairs: dict[str, int] = {}  # load -> replies that had to be mended
+        self.miners: dict[str, MinerState] = {}  # load -> what it last said, for telemetry and people
+        self._clock = clock
+        self._before = state
+        self._armed_before = armed_before
+        self._on_notes = on_notes
+        self._on_durable = on_durable
+        self._on_armed = on_armed
+        self._volley: Volley | None = None
+        self._spares = lowering_setpoints(tree)
+        self._points: dict[str, Reading] = {}
+        self._point_keys: dict[tuple[str, str], str] = {}
+        self._registers: dict[str, tuple[int, ...]] = {}
+        self._pulses: dict[str, Pulse] = {}
+        self._loads: dict[str, LoadSeen] = {}
+        self._writes: dict[str, Write] = {}
+        self._leases: tuple[Lease, ...] = ()
+        self._loads_shared = self._writes_shared = False
+        self._news: set[str] = set()
+        self._rearm = asyncio.Event()
+
+    def use(self, volley: Volley) -> None:
+        """Where setpoints go; told once, since the volley in turn tells this board."""
+        self._volley = volley
+
+    # --- what is heard ------------------------------------------------------------------------------------------------
+
+    def meter_read(self, meter_id: str, block: BlockRead, fast: bool) -> None:
+        points = dict(self._points)
+        for sample in block.samples:
+            key = self._point_keys.get((meter_id, sample.point))
+            if key is None:
+                key = self._point_keys[meter_id, sample.point] = f"{meter_id}.{sample.point}"
+            quality = Quality.GOOD if sample.value is not None else Quality.BAD
+            points[key] = Reading(sample.value, block.taken_ns, quality)
+        self._points = points
+        if self.device_faults:
+            self.device_faults.pop(meter_id, None)
+        if not fast:
+            return
+        if block.registers != self._registers.get(meter_id):
+            self._registers[meter_id] = block.registers
+            refreshes = self._pulses[meter_id].refreshes + 1 if meter_id in self._pulses else 0
+            self._pulses = {**self._pulses, meter_id: Pulse(refreshes, block.taken_ns)}
+        self._react(self._clock.monotonic_ns())
+
+    def meter_failed(self, meter_id: str, error: DeviceError) -> None:
+        self.device_faults[meter_id] = str(error)
+
+    def load_read(self, load_id: str, state: MinerState, taken_ns: int) -> None:
+        before = self._loads.get(load_id)
+        agreed = before.agreed + 1 if before is not None and before.step == state.step else 1
+        self._own_loads()[load_id] = LoadSeen(state.step, state.watts, state.measured, taken_ns, agreed)
+        self.miners[load_id] = state
+        self.device_faults.pop(load_id, None)
+        if state.repairs:
+            self.repairs[load_id] = self.repairs.get(load_id, 0) + state.repairs
+        self._news.add(load_id)
+
+    def load_failed(self, load_id: str, outcome: Outcome, detail: str) -> None:
+        before = self._loads.get(load_id)
+        if before is None:
+            # Never heard, and given up on for now: it holds nobody else up.
+            failed = LoadSeen(None, None, False, 0, 0, outcome)
+        else:
+            failed = replace(before, poll=outcome)
+        self._own_loads()[load_id] = failed
+        self.device_faults[load_id] = f"{outcome}: {detail}" if detail else str(outcome)
+        self._news.add(load_id)
+
+    def write_sent(self, load_id: str, step: str, sent_ns: int) -> None:
+        self._own_writes()[load_id] = Write(step, sent_ns)
+        self._news.add(load_id)
+
+    def write_answered(self, load_id: str, step: str, outcome: Outcome, answered_ns: int, detail: str) -> None:
+        before = self._writes.get(load_id)
+        sent_ns = before.sent_ns if before is not None else answered_ns
+        self._own_writes()[load_id] = Write(step, sent_ns, outcome, answered_ns)
+        self._news.add(load_id)
+
+    def _own_loads(self) -> dict[str, LoadSeen]:
+        if self._loads_shared:
+            self._loads, self._loads_shared = dict(self._loads), False
+        return self._loads
+
+    def _own_writes(self) -> dict[str, Write]:
+        if self._writes_shared:
+            self._writes, self._writes_shared = dict(self._writes), False
+        return self._writes
+
+    # --- what commands ask --------------------------------------------------------------------------------------------
+
+    def circuits(self) -> Mapping[str, float | None]:
+        edges = room_w(self.reaction.bounds, self.reaction.nets) if self.reaction is not None else {}
+        return {circuit.id: edges.get(circuit.id, circuit.limit_w) for circuit in self.tree.site.circuits}
+
+    def lease(self, lease: Lease) -> None:
+        others = tuple(other for other in self._leases if other.id != lease.id)
+        self._leases = (*others, lease)[-LEASES_MAX:]
+        self._react(self._clock.monotonic_ns())
+
+    def release(self, lease_id: str, code: str) -> None:
+        self._leases = tuple(lease for lease in self._leases if lease.id != lease_id)
+
+    def observe(self) -> bool:
+        return self.tree.site.observe
+
+    def wanted(self, load_id: str) -> str | None:
+        """The step that a lowered load is still wanted at; None when nothing is wanted of it."""
+        down = self.state.durable.lowered.get(load_id)
+        if down is not None:
+            return down.step
+        for cut in self.state.durable.cuts:
+            if not cut.settled and load_id in cut.loads:
+                return cut.steps[cut.loads.index(load_id)]
+        return None
+
+    # --- decisions ----------------------------------------------------------------------------------------------------
+
+    def image(self) -> Image:
+        """Everything known, frozen."""
+        self._loads_shared = self._writes_shared = True
+        return Image(
+            self._points,
+            self._pulses,
+            self._loads,
+            self._writes,
+            self._leases,
+            wall_ms=self._clock.wall_ms(),
+        )
+
+    def _react(self, now_ns: int) -> tuple[Reaction, Image]:
+        image = self.image()
+        reaction = react(self.tree, self.rules, self.state, image, self.armed, now_ns)
+        self.state = reaction.state
+        self.reaction = reaction
+        if reaction.setpoints:
+            self._fire(reaction.setpoints)
+            self._on_durable(self.state.durable)
+            self._rearm.set()
+        return reaction, image
+
+    def _fire(self, setpoints: Sequence[Setpoint]) -> None:
+        assert self._volley is not None
+        held = self._volley.fire(setpoints)
+        if held:
+            self._not_sent(held)
+
+    def _not_sent(self, held: Sequence[Held]) -> None:
+        """A setpoint that was held back was certainly not read; a held raise is tried again later."""
+        now_ns = self._clock.monotonic_ns()
+        writes = self._own_writes()
+        for one in held:
+            outcome = Outcome.UNREACHABLE if one.setpoint.lowers else Outcome.REFUSED
+            writes[one.setpoint.load] = Write(one.setpoint.step, now_ns, outcome, now_ns)
+            self._news.add(one.setpoint.load)
+
+    def beat(self) -> None:
+        """React and attend once."""
+        now_ns = self._clock.monotonic_ns()
+        durable = self.state.durable
+        reaction, image = self._react(now_ns)
+        news, self._news = frozenset(self._news), set()
+        image = replace(image, news=news)
+        attended = attend(self.tree, self._before, reaction, image, self.armed, self._armed_before, now_ns)
+        self.state = self._before = attended.state
+        if attended.setpoints:
+            self._fire(attended.setpoints)
+        if attended.state.durable is not durable:
+            self._on_durable(attended.state.durable)
+            self._rearm.set()
+        if attended.notes:
+            self._on_notes(attended.notes)
+        self._leases = tuple(
+            lease for lease in self._leases if in_force(lease, now_ns) or lease.id in attended.state.commands
+        )
+        self.beats += 1
+
+    async def run(self) -> None:
+        """Beats until cancelled; a beat that comes late is not made up for."""
+        while True:
+            self.beat()
+            await asyncio.sleep(BEAT_S)
+
+    async def keep_armed(self, busy: Callable[[], bool]) -> None:
+        """Arms the ladder anew about once a second and after every change; gives way while a volley is out."""
+        while True:
+            if busy():
+                await asyncio.sleep(BEAT_S / 4)
+                continue
+            self._rearm.clear()
+            await self._arm_once()
+            # A burst of changes is armed once: at most five times a second.
+            await asyncio.sleep(2 * BEAT_S)
+            try:
+                async with asyncio.timeout(ARM_S - 2 * BEAT_S):
+                    await self._rearm.wait()
+            except TimeoutError:
+                continue
+
+    async def _arm_once(self) -> None:
+        now_ns = self._clock.monotonic_ns()
+        slices = arm(
+            self.tree, self.state.durable, self.image(), now_ns, self._spares, frozenset(self.state.mistrusted)
+        )
+        for armed in slices:
+            if armed is None:
+                await asyncio.sleep(0)
+                continue
+            changed = armed.armed_loads != self.armed.armed_loads
+            self.armed = armed
+            if changed:
+                self._on_armed(armed.armed_loads)
+
+    # --- for people ---------------------------------------------------------------------------------------------------
+
+    def age_s(self, taken_ns: int) -> float:
+        """How long ago something was taken."""
+        return max(0, self._clock.monotonic_ns() - taken_ns) / NS_PER_S
