@@ -30,6 +30,7 @@ class Seen(Struct, frozen=True):
 
     devices: tuple[str, ...] = ()  # "asc0", "pga1": what an enable or disable must be sent for
     verbs: str = ""  # which verbs this firmware knows; "" when that is not known
+    report: str = ""  # which report it answers
     clock_s: int | None = None  # the miner's own clock ...
     heard_ns: int = 0  # ... when it said so, on our monotonic clock
 
