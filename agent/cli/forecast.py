@@ -1,0 +1,241 @@
+"""What a site would do, worked out from its site.toml alone, at rated watts: the ladder, each rule's shed, its time.
+
+Theory. Loads are shed cheapest first; among equals the larger first, so that few are told; then by name. A load gives
+up its rated watts less what it draws asleep. What a rule would shed is the shortest run of its circuit's ladder that is
+enough. The time from the grid's change until the watts are gone is at most the sum of
+
+    refresh   until the meter has a new value: its refresh_ms
+    poll      until it is read: its fast_ms; of a circuit without a meter, its loads' poll_s
+    confirm   refresh_ms for each refresh after the first that must agree
+    send      until the last load has its command: the figures of design 5, measured with 1,000, 4,000 and 8,000 loads
+    load      until a load that was told is down, at the latest: its family's own time
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from agent.config import (
+    CircuitTable,
+    CommandRule,
+    MinersTable,
+    PowerCapRule,
+    RuleTable,
+    SiteFile,
+    UnderFrequencyRule,
+)
+from agent.config.checks import floors_kw
+
+SEND_MS: Final = ((1000, 100), (4000, 250))  # loads -> ms, p99
+SEND_MS_MAX: Final = 500  # 8,000 loads
+_REACH_MS: Final = {"avalon": 10_000, "cgminer": 5_000, "bfgminer": 5_000}
+
+
+class Rung(Struct, frozen=True):
+    """One load on the ladder."""
+
+    load: str
+    group: str
+    circuit: str
+    worth_w: float
+    cumulative_w: float
+    reach_ms: int
+
+
+class CircuitRow(Struct, frozen=True):
+    """One circuit with what hangs on it and beneath it."""
+
+    id: str
+    parent: str | None
+    depth: int
+    meter: str | None
+    limit_kw: float
+    floor_kw: float
+    rated_kw: float  # everything running at rated watts
+    fallback_kw: float | None
+    loads: int
+
+
+class Budget(Struct, frozen=True):
+    """The longest that each part of a reaction takes, ms."""
+
+    refresh: float
+    poll: float
+    confirm: float
+    send: float
+    load: float
+    total: float
+
+
+class RuleRow(Struct, frozen=True):
+    """What one rule would do with everything running at rated watts."""
+
+    id: str
+    kind: str
+    circuit: str | None
+    acts: bool
+    when: str  # what sets it off
+    wanted_kw: float  # to shed
+    shed_kw: float
+    loads: int
+    budget_ms: Budget
+
+    @property
+    def unmet_kw(self) -> float:
+        """What the ladder lacks."""
+        return max(0.0, self.wanted_kw - self.shed_kw)
+
+
+class Forecast(Struct, frozen=True):
+    """All of it."""
+
+    site: str
+    agent: str
+    control: str
+    circuits: tuple[CircuitRow, ...]
+    ladder: tuple[Rung, ...]
+    rules: tuple[RuleRow, ...]
+
+
+def forecast(file: SiteFile) -> Forecast:
+    """What the site would do."""
+    circuits = _circuits(file)
+    rules = tuple(_rule(file, circuits, rule) for rule in file.rules)
+    return Forecast(
+        file.site.id,
+        file.site.agent,
+        file.site.control,
+        circuits,
+        ladder(file, _root(file).id),
+        rules,
+    )
+
+
+def ladder(file: SiteFile, circuit: str) -> tuple[Rung, ...]:
+    """A circuit's loads in shedding order with cumulative watts."""
+    beneath = _beneath(file, circuit)
+    loads = [
+        (miners.value_usd_per_mwh, -host.rated_w, miners.load_id(host), miners)
+        for miners in file.miners
+        if miners.circuit in beneath
+        for host in miners.hosts
+    ]
+    rungs: list[Rung] = []
+    sum_w = 0.0
+    for _, negative_w, name, miners in sorted(loads, key=lambda load: load[:3]):
+        worth_w = -negative_w - miners.sleep_w
+        sum_w += worth_w
+        rungs.append(Rung(name, miners.id, miners.circuit, worth_w, sum_w, _reach_ms(miners)))
+    return tuple(rungs)
+
+
+def _root(file: SiteFile) -> CircuitTable:
+    return file.circuits[0]
+
+
+def _beneath(file: SiteFile, circuit: str) -> set[str]:
+    """The circuit and all that it feeds; circuits stand parents first."""
+    found = {circuit}
+    for other in file.circuits:
+        if other.parent in found:
+            found.add(other.id)
+    return found
+
+
+def _reach_ms(miners: MinersTable) -> int:
+    return _REACH_MS[miners.family]
+
+
+def _circuits(file: SiteFile) -> tuple[CircuitRow, ...]:
+    asleep_kw: dict[str, float] = {}
+    rated_kw: dict[str, float] = {}
+    loads: dict[str, int] = {}
+    for miners in file.miners:
+        at = miners.circuit
+        asleep_kw[at] = asleep_kw.get(at, 0.0) + len(miners.hosts) * miners.sleep_w / 1000
+        rated_kw[at] = rated_kw.get(at, 0.0) + sum(host.rated_w for host in miners.hosts) / 1000
+        loads[at] = loads.get(at, 0) + len(miners.hosts)
+    floors = floors_kw(file.circuits, asleep_kw)
+    full = floors_kw(file.circuits, rated_kw)
+    children: dict[str | None, list[CircuitTable]] = {}
+    for circuit in file.circuits:
+        children.setdefault(circuit.parent, []).append(circuit)
+    rows: list[CircuitRow] = []
+
+    def add(circuit: CircuitTable, depth: int) -> None:
+        count = sum(loads.get(name, 0) for name in _beneath(file, circuit.id))
+        rows.append(
+            CircuitRow(
+                circuit.id,
+                circuit.parent,
+                depth,
+                circuit.meter,
+                circuit.limit_kw,
+                floors[circuit.id],
+                full[circuit.id],
+                circuit.fallback_kw,
+                count,
+            )
+        )
+        for child in children.get(circuit.id, []):
+            add(child, depth + 1)
+
+    add(_root(file), 0)
+    return tuple(rows)
+
+
+def _rule(file: SiteFile, circuits: tuple[CircuitRow, ...], rule: RuleTable) -> RuleRow:
+    circuit = rule.circuit if rule.circuit is not None else _root(file).id
+    row = next(row for row in circuits if row.id == circuit)
+    rungs = ladder(file, circuit)
+    when, wanted_kw = _wanted(rule, row)
+    taken = _cut(rungs, 1000 * wanted_kw)
+    refresh, poll = (0.0, 0.0) if isinstance(rule, CommandRule) else _heard_within(file, circuit)
+    confirm = refresh * (rule.confirm_refreshes - 1) if isinstance(rule, UnderFrequencyRule) else 0.0
+    send = float(next((ms for loads, ms in SEND_MS if len(taken) <= loads), SEND_MS_MAX)) if taken else 0.0
+    load = float(max((rung.reach_ms for rung in taken), default=0))
+    return RuleRow(
+        id=rule.id,
+        kind=str(type(rule).__struct_config__.tag),
+        circuit=rule.circuit,
+        acts=file.acts(rule),
+        when=when,
+        wanted_kw=wanted_kw,
+        shed_kw=taken[-1].cumulative_w / 1000 if taken else 0.0,
+        loads=len(taken),
+        budget_ms=Budget(refresh, poll, confirm, send, load, refresh + poll + confirm + send + load),
+    )
+
+
+def _wanted(rule: RuleTable, row: CircuitRow) -> tuple[str, float]:
+    """What sets the rule off, and how much it then wants shed with everything running."""
+    match rule:
+        case UnderFrequencyRule(shed_below_hz=hz, to_kw=None, shed_kw=shed_kw):
+            return f"below {hz:g} Hz", shed_kw or 0.0
+        case UnderFrequencyRule(shed_below_hz=hz, to_kw=to_kw):
+            return f"below {hz:g} Hz, to {to_kw:g} kW", max(0.0, row.rated_kw - (to_kw or 0.0))
+        case PowerCapRule(margin_kw=margin_kw):
+            target_kw = row.limit_kw - margin_kw
+            return f"above {target_kw:g} kW", max(0.0, row.rated_kw - target_kw)
+        case CommandRule():
+            return "a signed limit, the lowest that can be reached", row.rated_kw - row.floor_kw
+
+
+def _cut(rungs: tuple[Rung, ...], wanted_w: float) -> tuple[Rung, ...]:
+    """The shortest run of rungs that is enough; all of them when even that is too little."""
+    for count, rung in enumerate(rungs, 1):
+        if wanted_w <= 0:
+            return ()
+        if rung.cumulative_w >= wanted_w:
+            return rungs[:count]
+    return rungs
+
+
+def _heard_within(file: SiteFile, circuit: str) -> tuple[float, float]:
+    """How old its power may be, ms: its meter's refresh and poll; without a meter, its loads' poll."""
+    name = next(row.meter for row in file.circuits if row.id == circuit)
+    for meter in file.meters:
+        if meter.id == name:
+            return float(meter.refresh_ms), float(meter.fast_ms)
+    beneath = _beneath(file, circuit)
+    return 0.0, max((1000 * miners.poll_s for miners in file.miners if miners.circuit in beneath), default=0.0)
