@@ -27,6 +27,7 @@ from drivers.modbus.codes import refusal
 from drivers.profile import Table
 
 CONNECT_S = 1.5  # one lost SYN is sent again after 1.03 s
+_NEVER_S = 3600.0  # pymodbus's own time-out: the deadline is the caller's
 _FUNCTION = {"holding": 3, "input": 4}
 
 # It logs each failure with a dump of its last frames; what there is to say is in our errors.
@@ -84,7 +85,7 @@ class PymodbusTransport:
         client = AsyncModbusTcpClient(
             self._host,
             port=self._port,
-            timeout=CONNECT_S,  # also how long it waits for an answer, which a shorter deadline always ends first
+            timeout=_NEVER_S,
             retries=0,
             reconnect_delay=0,
             trace_connect=lambda up: None if up else self._lost(client),
@@ -94,12 +95,15 @@ class PymodbusTransport:
         client.register(_InputRegisters)
         connected = False
         try:
-            connected = await client.connect()
+            async with asyncio.timeout(CONNECT_S):
+                connected = await client.connect()
+        except TimeoutError as error:
+            raise Unreachable(self.address, f"no connection within {CONNECT_S:g} s") from error
         finally:
             if not connected:
                 client.close()
         if not connected:
-            raise Unreachable(self.address, f"no connection within {CONNECT_S:g} s, or refused")
+            raise Unreachable(self.address, "connection refused, or no way there")
         self._client = client
 
     async def read(self, unit: int, table: Table, at: int, count: int) -> tuple[int, ...]:
@@ -135,12 +139,15 @@ class PymodbusTransport:
             waiting.reschedule(0.0)  # a time long past: its await ends in the next turn of the loop
 
     def _looked_at(self, sending: bool, data: bytes) -> bytes:
-        """Keep what was heard. A function code that is none of ours must not get as far as pymodbus's decoder."""
-        if sending:
+        """Keep what was heard, and keep from pymodbus what its decoder would raise at: a frame is [tid pid length unit
+        function ...], and a refusal is 3 long.
+        """
+        if sending or len(data) < 8:
             return data
         self._heard = data
-        if len(data) > 7 and data[7] & 0x7F not in (3, 4):
-            self._nonsense = f"an answer with function code {data[7]}"
+        function = data[7]
+        if function & 0x7F not in (3, 4) or (function > 0x80 and data[4:6] != b"\0\3"):
+            self._nonsense = f"an answer with function code {function} that is none to a read of registers"
             self._end_read()
             return b""
         return data
