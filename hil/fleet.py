@@ -15,8 +15,7 @@ Faults (MinerFault):
     reset          each request is answered by a TCP reset and not done
     refuse         nobody listens
 
-Stamps are CLOCK_MONOTONIC: `told` is when the last byte of the first curtailing (or waking) verb since `clear` was
-read.
+Stamps are CLOCK_MONOTONIC: `told` has, for each curtailing ("off") or waking ("on") verb, when its last byte was read.
 """
 
 import asyncio
@@ -58,7 +57,7 @@ class Endpoint:
         self.dialect = dialect
         self.port = port
         self.fault = MinerFault.NONE
-        self.told: dict[str, int] = {}  # step -> when its first verb since `clear` was whole
+        self.told: deque[tuple[int, str]] = deque(maxlen=_WRITES_KEPT)  # when a verb was whole, and its step
         self.writes: deque[tuple[int, bytes]] = deque(maxlen=_WRITES_KEPT)
         self.requests: Counter[bytes] = Counter()
         self._answer_s = answer_s
@@ -154,7 +153,7 @@ class Endpoint:
             self.writes.append((read_ns, request))
             step = told_step(request)
             if step is not None:
-                self.told.setdefault(step, read_ns)
+                self.told.append((read_ns, step))
 
     def _answer(self, endpoint: socket.socket, request: bytes) -> None:
         if endpoint is not self._serving:

@@ -3,7 +3,7 @@
     with RigProcess(RigConfig(miners=(MinerGroup("127.20.0.1", 60),))) as rig:
         rig.meters["main"]                    # ("127.0.0.1", 40217)
         rig.do("frequency", hz=49.2)          # operations: hil/rig.py
-        rig.do("stamps")["miners"]["127.20.0.1"].get("off")
+        rig.do("stamps")["miners"]["127.20.0.1"]      # [[ns, "off"], ...]
 
 The stand-ins end with the `with` block, and with this process whatever happens to it. Calls block for as long as the
 rig takes to answer (about a millisecond).
