@@ -34,6 +34,10 @@ class Platter:
         self.refuses = ""  # the errno's name that writes and syncs fail with: "ENOSPC", "EIO", "EROFS"
         self._random = random
 
+    def put(self, path: str, data: bytes) -> None:
+        """A file that was installed beforehand."""
+        self.files[path] = Stored(data)
+
     def crash(self) -> None:
         """The machine loses its power: unsynced writes survive as a prefix, the last of them perhaps torn."""
         for path in sorted(self.files):

@@ -87,6 +87,10 @@ class VirtualMiner:
         """Where its watts are going."""
         return self._ramps[-1].to_w
 
+    def settled_w(self, at_ns: int) -> float:
+        """Where they were going at that instant."""
+        return self._ramps[bisect_right(self._ramps, at_ns, key=lambda ramp: ramp.from_ns) - 1].to_w
+
     def turn(self, on: bool) -> None:
         """It goes on or off, by an order or by itself."""
         self.on = self._claims_on = on

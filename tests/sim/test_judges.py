@@ -256,7 +256,7 @@ def test_a_raise_over_the_circuits_limit_is_found() -> None:
 
 def test_a_raise_over_a_lease_in_force_is_found() -> None:
     tape = curtailed(Tape())
-    tape.sent.append(Sent(140 * NS_PER_S, "01A", "aa", "poi", 70_000.0, 200 * NS_PER_S))
+    tape.sent.append(Sent(140 * NS_PER_S, "01A", "aa", "poi", 70_000.0, 200 * NS_PER_S, accepted_ns=140 * NS_PER_S))
 
     assert fired(tape) == {"raise_within_limit"}
 

@@ -20,7 +20,7 @@ class Cause(Struct, frozen=True):
     why: str
 
 
-FOREVER = 1 << 62
+NEVER = 1 << 62
 GRACE_NS = 10 * NS_PER_S  # a lowering verb may come this long after its cause is gone: retries, substitutes
 
 
@@ -83,7 +83,7 @@ def frequency_causes(outside: Outside) -> list[Cause]:
     believed = believed_hz(list(outside.seen), rules.nominal_ln_v)
     for crossing in crossings(outside):
         above_ns: int | None = None
-        to_ns = FOREVER
+        to_ns = NEVER
         for answer, hz in believed:
             if answer.at_ns <= crossing.at_ns:
                 continue
@@ -102,7 +102,7 @@ def limit_causes(outside: Outside) -> list[Cause]:
     """Around each answer that shows, with what we had told to rise, more than the limit less its margin."""
     rules = outside.rules
     limit_w = rules.limit_w - rules.margin_w
-    return _over(outside, limit_w, 0, FOREVER, "over the limit")
+    return _over(outside, limit_w, 0, NEVER, "over the limit")
 
 
 def command_causes(outside: Outside) -> list[Cause]:
@@ -111,8 +111,10 @@ def command_causes(outside: Outside) -> list[Cause]:
     for sent in outside.sent:
         if sent.deserves != "accepted" or sent.limit_w is None:
             continue
-        to_ns = FOREVER if sent.lease_ns is None else sent.at_ns + sent.lease_ns
         released = [other.at_ns for other in outside.sent if other.releases == sent.id and other.deserves == "accepted"]
+        # It may have waited at the broker: its lease runs from its acceptance, which is told some time later.
+        told = sent.accepted_ns is not None and sent.lease_ns is not None
+        to_ns = (sent.accepted_ns or 0) + (sent.lease_ns or 0) if told else NEVER
         to_ns = min([to_ns, *released]) + GRACE_NS
         found += _over(outside, sent.limit_w, sent.at_ns, to_ns, f"command {sent.id}")
     return found

@@ -103,6 +103,7 @@ class Sent(Struct, frozen=True):
     lease_ns: int | None
     releases: str = ""  # the id of the command it releases, "" when it does not
     deserves: str = "accepted"  # "accepted", a rejection's code, or "silence"
+    accepted_ns: int | None = None  # when its acceptance was published; None: never
 
 
 class Message(Struct, frozen=True):

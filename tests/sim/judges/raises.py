@@ -144,8 +144,9 @@ def judge_raise_within_limit(outside: Outside) -> list[Fault]:
             continue
         limit_w = rules.limit_w
         for sent in outside.sent:
-            ends_ns = sent.at_ns + sent.lease_ns if sent.lease_ns is not None else outside.now_ns
-            if sent.deserves == "accepted" and sent.limit_w is not None and sent.at_ns + NS_PER_S < at_ns < ends_ns:
+            lapses_ns = at_ns + 1 if sent.lease_ns is None else sent.at_ns + sent.lease_ns
+            in_force = sent.accepted_ns is not None and sent.accepted_ns + NS_PER_S < at_ns < lapses_ns
+            if sent.deserves == "accepted" and sent.limit_w is not None and in_force:
                 released = [other.at_ns for other in outside.sent if other.releases == sent.id and other.at_ns <= at_ns]
                 newer = [
                     other for other in outside.sent if sent.at_ns < other.at_ns <= at_ns and other.limit_w is not None
