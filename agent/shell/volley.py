@@ -10,7 +10,8 @@ How one goes
          -> answers wait until every byte is out, then they are read by the dialect, a few at a time
 
 Nothing is encoded on that way: the bytes of every step of every load lie ready, made anew when a poll has learned what
-the verbs need (drivers/miners/dialect.py). Verbs that have grown too old are made anew when they are fired.
+the verbs need (drivers/miners/dialect.py). Verbs that perish (an Avalon's hold a time 5 s ahead) are made anew all the
+time, twice within what they are good for; what is too old when it is fired is made anew on the spot.
 
 Rules kept here (design.md, section 4.3 and 4.15)
 - Newest wins: a newer setpoint ends the flight of an older one for the same load.
@@ -45,6 +46,7 @@ _TELL_SLICE = 256  # "sent" told to the board in one turn of the loop
 _JUDGE_SLICE = 32  # answers parsed in one turn of the loop: 50 us each at most
 _JUDGE_AGAIN_S = 0.005
 _JUDGE_LATE_NS = 250_000_000  # an answer is read by then, even if a slow fleet keeps the volley going
+_RENEW_SLICE = 64  # loads whose requests are made anew in one turn of the loop: 10 us each
 _NS_PER_S = 1_000_000_000
 _FOREVER_NS = 1 << 62
 
@@ -161,7 +163,25 @@ class Volley:
                 del self._unknown[load_id]
 
     async def run(self) -> None:
-        """Repeat what must be repeated, when it is due."""
+        """Repeat what must be repeated, and keep the requests fresh, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._repeat_lost(), name="volley:repeat")
+            tasks.create_task(self._renew_perishable(), name="volley:renew")
+
+    async def _renew_perishable(self) -> None:
+        good_ns = {load: target.dialect.verb_good_ns for load, target in self._targets.items()}
+        perishable = [load for load, good in good_ns.items() if good is not None]
+        if not perishable or self._observe:
+            return
+        slices = [perishable[at : at + _RENEW_SLICE] for at in range(0, len(perishable), _RENEW_SLICE)]
+        pause_s = min(good for good in good_ns.values() if good is not None) / 2 / len(slices) / _NS_PER_S
+        while True:
+            for loads in slices:
+                await asyncio.sleep(pause_s)
+                if not self._exchanger.firing:
+                    self._ready |= {load: self._encode(load) for load in loads if load in self._seen}
+
+    async def _repeat_lost(self) -> None:
         while True:
             self._repeats_changed.clear()
             now_ns = self._clock.monotonic_ns()
