@@ -77,6 +77,7 @@ def follow(tree: Tree, state: State, image: Image, now_ns: int) -> Followed:
     """What the read-backs since the last beat say of the loads that we moved."""
     durable = state.durable
     lowered: dict[str, Lowered] | None = None
+    landed: dict[tuple[str, int], float] = {}
     rising: dict[str, Rising] | None = None
     again: list[Setpoint] = []
     failed: list[tuple[str, str]] = []
@@ -94,6 +95,9 @@ def follow(tree: Tree, state: State, image: Image, now_ns: int) -> Followed:
             failed.append((load, "contested" if down.confirmed else "did not follow"))
         else:
             lowered[load] = verdict
+            if verdict.confirmed and seen.measured:
+                cut_sent = (down.event, down.told_ns)
+                landed[cut_sent] = landed.get(cut_sent, 0.0) + down.watts
             if verdict.moved_ns is not None and verdict.moved_ns == seen.taken_ns:
                 again.append(Setpoint(load, down.step, tree.loads[load].steps[0].watts, down.event))
     for load, up in durable.rising.items():
@@ -109,8 +113,12 @@ def follow(tree: Tree, state: State, image: Image, now_ns: int) -> Followed:
             lowered[load] = step
     if lowered is None and rising is None:
         return Followed(state, (), ())
+    cuts = durable.cuts
+    if landed and cuts:
+        cuts = tuple(replace(cut, landed_w=cut.landed_w + landed.get((cut.event, cut.told_ns), 0.0)) for cut in cuts)
     after = replace(
         durable,
+        cuts=cuts,
         lowered=durable.lowered if lowered is None else lowered,
         rising=durable.rising if rising is None else rising,
     )

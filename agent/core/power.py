@@ -5,7 +5,8 @@ plus `unmetered_w`, marked estimated. With meter and backup silent it is unknown
 
 In flight: watts that were told to fall and are not due yet count as falling, once. What the meter has already shown
 since the first outstanding cut (base - now) is credited to the cuts that are due first, then to the others; so a slow
-load never causes double shedding, and one that is overdue shows at once.
+load never causes double shedding, and one that is overdue shows at once. Watts that a load's own sensor shows as gone
+are not falling any more: if the meter still stands high, something else has risen.
 """
 
 from collections.abc import Mapping
@@ -76,16 +77,25 @@ def estimate(tree: Tree, found: Mapping[str, Net], armed: Armed, name: str) -> f
     return watts
 
 
-def outstanding_w(tree: Tree, durable: Durable, name: str, now_ns: int) -> tuple[float, float]:
-    """Watts that were told to fall under a circuit and are not judged: (due by now, not due yet)."""
-    due_w = later_w = 0.0
+class Outstanding(Struct, frozen=True):
+    """Watts that were told to fall under a circuit and are not judged."""
+
+    due_w: float
+    later_w: float  # not due yet
+    landed_w: float  # of those not due yet, what the loads' own sensors show as gone
+
+
+def outstanding(tree: Tree, durable: Durable, name: str, now_ns: int) -> Outstanding:
+    """What was told to fall under a circuit."""
+    due_w = later_w = landed_w = 0.0
     for cut in durable.cuts:
         if name in tree.path[cut.circuit]:
             if now_ns >= cut.due_ns:
                 due_w += cut.watts
             else:
                 later_w += cut.watts
-    return due_w, later_w
+                landed_w += min(cut.landed_w, cut.watts)
+    return Outstanding(due_w, later_w, landed_w)
 
 
 def climbing_left_w(tree: Tree, image: Image, load: str, rising: Rising) -> float:
@@ -131,7 +141,7 @@ def projected(tree: Tree, state: State, image: Image, net: Net, name: str, now_n
         return net.last_w - since_w + rising_w
     if not durable.cuts:
         return net.watts + rising_w
-    due_w, later_w = outstanding_w(tree, durable, name, now_ns)
+    out = outstanding(tree, durable, name, now_ns)
     base_w = state.circuits.get(name, NO_MEMORY).base_w
-    shown_w = 0.0 if base_w is None else min(max(base_w - net.watts, 0.0), due_w + later_w)
-    return net.watts - (later_w - max(0.0, shown_w - due_w)) + rising_w
+    shown_w = 0.0 if base_w is None else min(max(base_w - net.watts, 0.0), out.due_w + out.later_w)
+    return net.watts - (out.later_w - max(out.landed_w, shown_w - out.due_w)) + rising_w

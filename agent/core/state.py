@@ -54,6 +54,7 @@ class Cut(Struct, frozen=True):
     told_ns: int
     due_ns: int
     reading_ns: int = 0  # when the reading that called for it was taken
+    landed_w: float = 0.0  # of its watts, those that the loads' own sensors show as gone
     settled: bool = False  # its loads are in `lowered`
     answered: bool = False  # what its loads answered was told
 

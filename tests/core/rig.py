@@ -3,6 +3,10 @@
 Nothing here is shared with hil or tests/sim: it only shows the core images and does to the plant what the core says.
 """
 
+from typing import Any
+
+from msgspec.structs import replace
+
 from agent.core.attend import attend
 from agent.core.image import Image, Lease, LoadSeen, Outcome, Pulse, Write
 from agent.core.ladder import Armed, arm, lowering_setpoints
@@ -25,7 +29,7 @@ UFR = UnderFrequency("ufr", "poi", "main", 49.5, 49.9, 2 * NS_PER_S, shed_w=60_0
 
 def a_site(count: int = 40, *, observe: bool = False, off_s: float = 0, value: float = 95.0, **circuit: float) -> Site:
     """One metered circuit `poi` with `count` miners of 3 kW on it."""
-    limits = {"limit_w": 500_000.0, "unmetered_w": 10_000.0, **circuit}
+    limits: dict[str, Any] = {"limit_w": 500_000.0, "unmetered_w": 10_000.0, **circuit}
     loads = tuple(
         Load(
             f"a/10.0.0.{number}",
@@ -76,7 +80,6 @@ class Rig:
         """What the meter would show."""
         return self.extra_w + sum(3_000.0 if on else 25.0 for on in self.on.values())
 
-    @property
     def mode(self) -> Mode:
         return self.state.circuits["poi"].mode
 
@@ -113,7 +116,8 @@ class Rig:
             step = "on" if on else "off"
             old = self.loads.get(load)
             if load in self.dark:
-                self.loads[load] = LoadSeen(None, None, False, 0, 0, Outcome.SILENT)
+                never = LoadSeen(None, None, False, 0, 0)
+                self.loads[load] = replace(old if old is not None else never, poll=Outcome.SILENT)
                 continue
             agreed = old.agreed + 1 if old is not None and old.step == step else 1
             self.loads[load] = LoadSeen(step, 3_000.0 if on else 25.0, True, self.now_ns, agreed)
@@ -143,10 +147,10 @@ class Rig:
                 self.read()
             image = self.image()
             reaction = react(self.tree, self.rules, self.state, image, self.armed, self.now_ns)
+            twice = react(self.tree, self.rules, reaction.state, image, self.armed, self.now_ns)
+            assert twice.setpoints == (), "twice at the same instant commands nothing new"
             self.obey(reaction.setpoints)
-            attended = attend(
-                self.tree, self.before, reaction, image, self.armed, self.armed_before, self.now_ns
-            )
+            attended = attend(self.tree, self.before, reaction, image, self.armed, self.armed_before, self.now_ns)
             self.obey(attended.setpoints)
             self.state = self.before = attended.state
             self.notes += attended.notes
@@ -158,6 +162,6 @@ class Rig:
         """Runs until the circuit is NORMAL."""
         for _ in range(50):
             self.tick()
-            if self.mode is Mode.NORMAL:
+            if self.mode() is Mode.NORMAL:
                 return
-        raise AssertionError(f"still {self.mode}")
+        raise AssertionError(f"still {self.mode()}")

@@ -1,0 +1,168 @@
+"""Circuits' own limits, commands, and circuits whose power cannot be known."""
+
+from agent.core.image import Lease
+from agent.core.notes import CommandNote
+from agent.core.rules.power_cap import PowerCap
+from agent.core.state import Mode
+from tests.core.rig import SECOND, START, UFR, Rig, a_site
+
+
+def a_lease(name: str = "c1", kw: float = 60, seconds: float = 5, **more: object) -> Lease:
+    return Lease(name, "dispatch", "poi", kw * 1000, START, START + int(seconds * SECOND), tolerance_w=2_000.0, **more)  # type: ignore[arg-type]
+
+
+def states(rig: Rig) -> list[str]:
+    return [
+        f"{note.state}({note.code})" if note.code else note.state for note in rig.notes if isinstance(note, CommandNote)
+    ]
+
+
+def test_a_circuit_above_its_limit_is_lowered_below_it_at_once() -> None:
+    rig = Rig(a_site(limit_w=110_000.0), PowerCap("limits", "poi", 5_000.0))
+    rig.arm()
+
+    for _ in range(3):
+        rig.tick()
+
+    assert rig.watts <= 105_000
+
+
+def test_a_limit_lets_loads_back_only_while_there_is_room() -> None:
+    rig = Rig(a_site(limit_w=120_000.0))
+    rig.settle()
+    rig.extra_w = 40_000.0
+    rig.tick(10)
+    assert rig.watts <= 120_000
+    rig.tick(50)
+    held = rig.watts
+
+    rig.extra_w = 10_000.0
+    rig.tick(100)
+
+    assert 116_000 < held <= 120_000
+    assert 116_000 < rig.watts <= 120_000
+
+
+def test_a_command_is_applied_verified_and_ended_when_its_lease_lapses() -> None:
+    rig = Rig(a_site())
+    rig.settle()
+
+    rig.leases = (a_lease(seconds=(rig.now_ns - START) / SECOND + 5),)
+    rig.tick(30)
+    held = rig.watts
+    rig.tick(60)
+
+    assert held <= 60_000
+    assert states(rig) == ["applied", "verified", "ended(lease)"]
+    assert rig.watts == 130_000
+
+
+def test_a_command_that_asks_for_no_less_than_is_drawn_is_verified_without_a_cut() -> None:
+    rig = Rig(a_site())
+    rig.settle()
+
+    rig.leases = (a_lease(kw=200, seconds=3_600),)
+    told = rig.tick(10)
+
+    assert told == ()
+    assert states(rig) == ["applied", "verified"]
+
+
+def test_a_released_command_ends_as_released_and_a_newer_one_supersedes() -> None:
+    rig = Rig(a_site())
+    rig.settle()
+    rig.leases = (a_lease("c1", seconds=3_600),)
+    rig.tick(20)
+
+    rig.leases = (a_lease("c2", kw=90, seconds=3_600),)
+    rig.tick(50)
+    rig.leases = ()
+    rig.tick(50)
+
+    assert "ended(superseded)" in states(rig)
+    assert states(rig)[-1] == "ended(released)"
+    assert rig.watts == 130_000
+
+
+def test_a_command_whose_watts_never_fall_is_unverified_and_stays_in_force() -> None:
+    rig = Rig(a_site())
+    rig.settle()
+    rig.deaf = set(rig.on)
+
+    rig.leases = (a_lease(seconds=3_600),)
+    rig.tick(150)
+
+    assert "unverified(the meter stands above the limit)" in states(rig)
+    assert not any(state.startswith("ended") for state in states(rig))
+
+
+def test_the_tighter_of_two_commands_binds() -> None:
+    rig = Rig(a_site())
+    rig.settle()
+
+    rig.leases = (a_lease("c1", kw=90, seconds=3_600), a_lease("c2", kw=50, seconds=3_600))
+    rig.tick(20)
+
+    assert rig.watts <= 50_000
+
+
+def test_no_command_lets_a_circuit_above_its_own_limit() -> None:
+    rig = Rig(a_site(limit_w=100_000.0))
+    rig.settle()
+
+    rig.leases = (a_lease(kw=400, seconds=3_600),)
+    rig.tick(50)
+
+    assert rig.watts <= 100_000
+
+
+def test_a_silent_power_meter_leads_to_blind_at_its_time_and_down_by_ramp() -> None:
+    rig = Rig(a_site(fallback_w=40_000.0, ramp_down_w_per_s=10_000.0, blind_after_ns=5 * SECOND))
+    rig.settle()
+
+    rig.meter_dead = True
+    silent_ns = rig.now_ns
+    told = rig.tick(49)
+    assert told == ()
+    assert rig.mode() is Mode.NORMAL
+    rig.tick(2)
+    assert rig.mode() is Mode.BLIND
+    while rig.watts > 40_000 and rig.now_ns < silent_ns + 30 * SECOND:
+        rig.tick()
+        elapsed_s = (rig.now_ns - silent_ns) / SECOND - 5
+        assert rig.watts >= 130_000 - 10_000 * elapsed_s - 6_100  # down by ramp, within two devices
+
+    assert rig.watts <= 40_000
+    assert "alarm" in rig.kinds()
+
+
+def test_nothing_rises_while_blind_and_all_returns_when_the_meter_is_back() -> None:
+    rig = Rig(a_site(fallback_w=40_000.0, ramp_down_w_per_s=50_000.0, blind_after_ns=SECOND))
+    rig.settle()
+    rig.meter_dead = True
+    rig.tick(60)
+    low = rig.watts
+    assert low <= 40_000
+    rig.tick(50)
+    assert rig.watts <= low
+
+    rig.meter_dead = False
+    rig.tick(80)
+
+    assert rig.mode() is Mode.NORMAL
+    assert rig.watts == 130_000
+
+
+def test_a_silent_meter_before_its_time_sheds_nothing_and_raises_nothing() -> None:
+    rig = Rig(a_site(), UFR)
+    rig.settle()
+    rig.tick(10)
+    rig.hz = 49.4
+    rig.tick(5)
+    rig.hz = 50.0
+    rig.tick(10)
+
+    rig.meter_dead = True
+    told = rig.tick(30)
+
+    assert told == ()
