@@ -27,7 +27,6 @@ Section: TypeAlias = dict[str, Value]
 REPLY_BYTES_MAX = 1 << 20
 _TEXT_START = re.compile(r"[A-Z][A-Z0-9_ ]{0,31}[=,|]")
 _LEADING_NUMBER = re.compile(r"\s*'?([-+]?[0-9]{1,30}(\.[0-9]{0,30})?([eE][-+]?[0-9]{1,3})?)(?![0-9.xX:/_-])")
-_MAGNITUDE_MAX = 1e30  # nothing a miner counts comes near
 
 
 class Status(Struct, frozen=True):
@@ -89,7 +88,7 @@ def number(value: Value) -> float | None:
     if isinstance(value, str):
         match = _LEADING_NUMBER.match(value)
         value = float(match.group(1)) if match else None
-    if not isinstance(value, int | float) or not abs(value) < _MAGNITUDE_MAX:
+    if not isinstance(value, int | float) or finite(value) is None:
         return None
     return float(value)
 
@@ -145,7 +144,7 @@ def _text(value: Value) -> str:
 
 def _bounded(value: Value, depth: int, text: str) -> Value:
     """The value with what is no finite number made None; Garbled when it is nested too deep."""
-    if isinstance(value, float):
+    if isinstance(value, int | float):
         return finite(value)
     if isinstance(value, list | dict):
         if depth == DEPTH_MAX:

@@ -48,6 +48,7 @@ from msgspec import Struct
 
 from drivers.dial import Dial, NoRoom, Ready
 from drivers.errors import Unreachable
+from drivers.miners.splitter import ReplySplitter
 
 
 class Shot(Struct, frozen=True, gc=False):
@@ -121,13 +122,13 @@ class _Exchange:
 class _Connection:
     """One connection of one exchange."""
 
-    __slots__ = ("exchange", "held", "opened_ns", "taken")
+    __slots__ = ("exchange", "opened_ns", "reply", "taken")
 
-    def __init__(self, exchange: _Exchange, opened_ns: int) -> None:
+    def __init__(self, exchange: _Exchange, opened_ns: int, reply_bytes_max: int) -> None:
         self.exchange = exchange
         self.opened_ns = opened_ns
         self.taken = 0  # bytes of the request that the socket took
-        self.held: bytes | bytearray = b""  # bytes of the reply so far
+        self.reply = ReplySplitter(reply_bytes_max)
 
 
 class _Volley:
@@ -327,7 +328,7 @@ class Exchanger:
         exchange.begun += 1
         exchange.newest_ns = now_ns
         exchange.handles.append(handle)
-        self._connections[handle] = connection = _Connection(exchange, now_ns)
+        self._connections[handle] = connection = _Connection(exchange, now_ns, limits.reply_bytes_max)
         self._deadlines.append((now_ns + limits.answer_ns, exchange))
         if exchange.volley is None:
             self._connects.append((now_ns + limits.connect_ns, exchange))
@@ -387,26 +388,15 @@ class Exchanger:
         if not data:
             self._at_end(handle, connection, "closed without an answer")
             return
-        if not connection.held:
-            connection.held = data = data.lstrip(b"\0")
-        else:
-            if isinstance(connection.held, bytes):
-                connection.held = bytearray(connection.held)
-            connection.held += data
-        if not data:
-            return
-        connection.exchange.answering = True
-        if data[-1] == 0 or len(connection.held) > self._limits.reply_bytes_max:
-            self._answered(handle, connection, bytes(connection.held))
-        elif b"\0" in data:
-            # Bytes after a NUL: the rest of a reply that has one inside, or of one that is over and was padded.
-            before = bytes(connection.held[: connection.held.rindex(b"\0")])
-            if _looks_whole(before):
-                self._answered(handle, connection, before)
+        reply = connection.reply.feed(data)
+        if reply is not None:
+            self._answered(handle, connection, reply)
+        elif connection.reply.begun:
+            connection.exchange.answering = True
 
     def _at_end(self, handle: int, connection: _Connection, why: str) -> None:
-        if connection.held.strip(b"\0"):
-            self._answered(handle, connection, bytes(connection.held))
+        if connection.reply.begun:
+            self._answered(handle, connection, connection.reply.held)
         else:
             self._drop(handle, why)
 
@@ -561,19 +551,15 @@ class Exchanger:
             hedges.popleft()
 
     def _give_up(self, exchange: _Exchange) -> None:
-        held = max((self._connections[handle].held for handle in exchange.handles), key=len, default=b"")
-        reply = bytes(held)
-        if _looks_whole(reply):
-            self._finish(exchange, "ok", reply, "")
+        replies = [self._connections[handle].reply for handle in exchange.handles]
+        best = max(replies, key=lambda reply: (reply.looks_whole, len(reply.held)))
+        if best.looks_whole:
+            self._finish(exchange, "ok", best.held, "")
+        elif exchange.wrote:
+            said = f"{len(best.held)} bytes, not a whole answer" if best.begun else "no answer"
+            self._finish(exchange, "silent", best.held, said)
         else:
-            said = f"{len(reply)} bytes, not a whole answer" if reply else "no answer"
-            outcome = "silent" if exchange.wrote else "unreachable"
-            self._finish(exchange, outcome, reply, said if exchange.wrote else "no connection in time")
+            self._finish(exchange, "unreachable", b"", "no connection in time")
 
     def _not_asked(self, shot: Shot, why: str) -> Answer:
         return Answer(shot.key, "preempted", b"", self._clock_ns(), None, None, shot.part, why)
-
-
-def _looks_whole(reply: bytes) -> bool:
-    text = reply.strip(b"\0 \t\r\n")
-    return text.endswith(b"|") or (text.startswith(b"{") and text.endswith(b"}"))

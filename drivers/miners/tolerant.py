@@ -28,6 +28,7 @@ from drivers.errors import Garbled
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
 DEPTH_MAX = 32  # the deepest reply known has 6
+MAGNITUDE_MAX = 1e30
 _DIGITS_MAX = 40  # longer is no measurement
 
 _SPACE = re.compile(r"[\s\0-\x20\ufeff]*")
@@ -49,8 +50,8 @@ def mend(text: str) -> tuple[Value, int]:
 
 
 def finite(number: float) -> float | None:
-    """The number, unless it is none."""
-    return number if abs(number) < float("inf") else None
+    """The number, unless it is none, or so large that nothing a miner counts comes near."""
+    return number if abs(number) < MAGNITUDE_MAX else None
 
 
 class _Reader:
@@ -160,7 +161,7 @@ class _Reader:
         strict = _NUMBER.fullmatch(bare)
         self.mended += strict is None
         if len(bare) <= _DIGITS_MAX and (strict or _NEARLY.fullmatch(bare)):
-            return int(bare) if bare.lstrip("-").isdecimal() else finite(float(bare))
+            return finite(int(bare) if bare.lstrip("-").isdecimal() else float(bare))
         return None if _NO_NUMBER.fullmatch(bare) else bare
 
     def _string(self, ends: str) -> str:
