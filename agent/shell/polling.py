@@ -6,7 +6,7 @@ hurried to catch up. How late each fast round began is kept for status.
 
 A slow round goes out only when, by what it took lately, it is over before the next fast slot of any meter of the link.
 One that has found no room for five of its periods goes anyway: energy counters that are never read are worse than one
-skipped slot, which is counted.
+fast round that is late.
 
 Failures. A round that raises posts nothing but its error; the values age and the core knows what that means. After
 three in a row the meter is lost: before it is read again it must prove to be the same device (another may have its

@@ -23,11 +23,13 @@ def run(story: Callable[[VirtualClock], Awaitable[None]]) -> None:
     loop = VirtualLoop()
 
     async def all_of_it() -> None:
-        await story(VirtualClock(loop))
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        try:
+            await story(VirtualClock(loop))
+        finally:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
 
     try:
         loop.run_until_complete(all_of_it())
