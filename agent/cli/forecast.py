@@ -25,10 +25,10 @@ from agent.config import (
     UnderFrequencyRule,
 )
 from agent.config.checks import floors_kw
+from drivers.miners.families import FAMILIES
 
 SEND_MS: Final = ((1000, 100), (4000, 250))  # loads -> ms, p99
 SEND_MS_MAX: Final = 500  # 8,000 loads
-_REACH_MS: Final = {"avalon": 10_000, "cgminer": 5_000, "bfgminer": 5_000}
 
 
 class Rung(Struct, frozen=True):
@@ -143,7 +143,7 @@ def _beneath(file: SiteFile, circuit: str) -> set[str]:
 
 
 def _reach_ms(miners: MinersTable) -> int:
-    return _REACH_MS[miners.family]
+    return FAMILIES[miners.family].steps[0].reach_ms
 
 
 def _circuits(file: SiteFile) -> tuple[CircuitRow, ...]:

@@ -45,7 +45,7 @@ def main(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(status)
     else:
-        _print(status, whole=arguments.all)
+        print_status(status, whole=arguments.all)
     return EXIT_OK
 
 
@@ -67,7 +67,8 @@ def _paths(arguments: argparse.Namespace) -> tuple[Path, ...]:
     return socket_paths(load(arguments.site).site.state_dir if arguments.site else STATE_DIR)
 
 
-def _print(status: Row, *, whole: bool) -> None:
+def print_status(status: Row, *, whole: bool = False) -> None:
+    """The status for a person; a member that is missing shows as ?."""
     print("\n".join(_heading(status)) + "\n")
     print_table(
         "Circuits (kW)",

@@ -10,12 +10,10 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from agent.config.lines import Path
-from agent.config.reading import Draft, nearest
+from agent.config.reading import SEVERAL, Draft, nearest
 from agent.config.tables import CircuitTable, CommandRule, PowerCapRule, UnderFrequencyRule
 
 SHED_BELOW_NOMINAL_HZ_MAX: Final = 5.0  # load-shedding relays end at some 47 Hz (50) and 57 Hz (60)
-
-_NAMED: Final = ("circuit", "link", "meter", "miners", "rule")
 
 
 def check(draft: Draft) -> None:
@@ -48,7 +46,7 @@ def floors_kw(circuits: Iterable[CircuitTable], asleep_kw: Mapping[str, float]) 
 
 def _check_ids(draft: Draft) -> None:
     reader = draft.reader
-    for name in _NAMED:
+    for name in SEVERAL:
         first = reader.ids(name)
         raw = reader.raw.get(name)
         for at, item in enumerate(raw if isinstance(raw, list) else []):

@@ -7,8 +7,9 @@ from msgspec.structs import asdict
 
 from agent.config.inventory import MINERS_MAX, Broken, Inventory, miners_of_hosts
 from agent.config.lines import Path
-from agent.config.reading import Draft, Rows
+from agent.config.reading import Draft, Rows, nearest
 from agent.config.tables import Miner, MinersTable, MinersWritten
+from drivers.miners.families import FAMILIES, NOT_YET
 
 _ANY_RATED_W: Final = 1.0  # stands in while rated_w has a fault of its own
 
@@ -42,6 +43,10 @@ class _Resolver:
         self._seen: dict[tuple[str, int], str] = {}  # address and port -> where it stands
 
     def of_table(self, path: Path, table: MinersWritten) -> list[Miner]:
+        """The miners of one table; notes what is wrong with them."""
+        if table.family not in FAMILIES:
+            mend = nearest(table.family, (*FAMILIES, *NOT_YET), f"write one of {', '.join(FAMILIES)}")
+            self._reader.fault((*path, "family"), "no such family", mend)
         if table.rated_w is not None and table.rated_w <= table.sleep_w:
             self._reader.fault((*path, "sleep_w"), "not below rated_w", "write what one miner draws asleep")
         if (table.inventory is None) == (not table.hosts):

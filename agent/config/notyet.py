@@ -6,7 +6,8 @@ taking them out means.
 
 from typing import Final
 
-FAMILIES: Final = ("avalon", "bfgminer", "cgminer")
+from drivers.miners.families import FAMILIES
+from drivers.miners.families import NOT_YET as FAMILIES_NOT_YET
 
 TABLES: Final = ("plc", "contactor", "gpus", "ride_through", "enter_service", "maintenance")
 
@@ -38,24 +39,8 @@ RULE_KINDS: Final = (
     "heat",
 )
 
-# The families that the format names; "auto" proposes one and never writes.
-FAMILIES_KNOWN: Final = (
-    "auto",
-    "antminer",
-    "auradine",
-    "avalon",
-    "bfgminer",
-    "bitaxe",
-    "braiins",
-    "cgminer",
-    "epic",
-    "luxos",
-    "vnish",
-    "whatsminer",
-)
-
 VALUES: Final = {
-    "miners.family": tuple(name for name in FAMILIES_KNOWN if name not in FAMILIES),
+    "miners.family": FAMILIES_NOT_YET,
     "rule.kind": RULE_KINDS,
     "rule.when": ("island",),
     "rule.release": ("recall",),

@@ -35,6 +35,8 @@ S = TypeVar("S", bound=Struct)
 T = TypeVar("T")
 Rows = list[tuple[Path, T]]
 
+SEVERAL: Final = ("circuit", "link", "meter", "miners", "rule")  # written [[…]]
+
 _BROKEN: Final = object()  # in place of a value that has a fault
 
 
@@ -144,9 +146,9 @@ class Reader:
             written = isinstance(name, str) and name.isprintable()
             return f"[[{key_shown(path[0])}]]", str(name) if written else f"#{path[1] + 1}", path[2:]
         whole = self._value(path[:1])
-        if isinstance(whole, list):
+        if isinstance(whole, list) or (whole is None and path[0] in SEVERAL):
             return f"[[{key_shown(path[0])}]]", "", path[1:]
-        if isinstance(whole, dict) or len(path) > 1:
+        if isinstance(whole, dict) or whole is None or len(path) > 1:
             return f"[{key_shown(path[0])}]", "", path[1:]
         return "", "", path
 

@@ -28,6 +28,7 @@ _MEANT: Final = (
     ("Cannot overwrite", "each key stands once in its table; take one out", True),
     ("Invalid statement", "write KEY = VALUE or [TABLE]; keys are letters, digits, - and _", True),
     ("Expected ']", "close the bracket: [site], [[rule]]", False),
+    ("Cannot mutate", "a list written in one line can't be added to: write all of it in one way", False),
     ("Cannot declare", "a table stands once; several of a kind are [[…]] with two brackets", False),
     ("Unterminated string", "close the quotes", False),
     ("Expected \"'''\"", "close the quotes", False),

@@ -294,7 +294,9 @@ class MqttTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class TelemetryTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What is published how often, and how much of it waits while the broker is away."""
 
-    interval_ms: Annotated[int, Meta(ge=100, le=3_600_000, description="ms between two telemetry batches")] = 1000
+    interval_ms: Annotated[
+        int, Meta(ge=100, le=3_600_000, description="ms between two telemetry batches", examples=[1000])
+    ] = 1000
     spool_mib: Annotated[
         int, Meta(ge=1, le=1_000_000, description="MiB that may wait; kept in bounded memory, not yet on disk")
     ] = 512
