@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from drivers.errors import DeviceError, Garbled, Refused, Silent, Unreachable
 from drivers.modbus.link import BACK_OFF_S, Answer, Link, back_off_s
+from drivers.modbus.turns import Turns
 from tests.drivers.modbus.fakes import LOST, SILENT, FakeTransport, link_to, now_ns, on_virtual_time
 
 MS = 1_000_000
@@ -99,16 +100,17 @@ def test_a_request_cancelled_while_it_waits_or_is_served_leaves_the_turn_to_the_
 
 def test_a_turn_granted_to_a_request_that_is_cancelled_at_that_instant_is_passed_on() -> None:
     async def story() -> None:
-        transport = FakeTransport()
-        link = link_to(transport)
-        await read(link)
-        first = asyncio.create_task(link.read(1, "holding", 1, 2))
-        second = asyncio.create_task(link.read(1, "holding", 2, 2))
-        third = asyncio.create_task(link.read(1, "holding", 3, 2))
-        first.add_done_callback(lambda _: second.cancel())
+        turns = Turns()
+        await turns.take(fast=False)
+        cancelled = asyncio.create_task(turns.take(fast=False))
+        next_one = asyncio.create_task(turns.take(fast=False))
+        await asyncio.sleep(0)
 
-        assert isinstance(await third, Answer)
-        assert second.cancelled() or isinstance(await second, Answer)
+        turns.give()
+        cancelled.cancel()
+
+        await next_one  # on this loop, waiting for ever is an error
+        assert cancelled.cancelled()
 
     on_virtual_time(story())
 
