@@ -81,7 +81,7 @@ class BadDevice:
         self.asked = asyncio.Event()  # there was a request
         self.connections = 0
         self.port = 0
-        self.mute = False  # of connections made from now on: whatever comes is never answered, and never closed
+        self.mute: set[int] = set()  # connections, from 1: whatever comes is never answered, and never closed
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -108,7 +108,7 @@ class BadDevice:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         self._writers.add(writer)
-        mute = self.mute
+        connection = self.connections
         try:
             while True:
                 head = await reader.readexactly(12)
@@ -121,7 +121,7 @@ class BadDevice:
                 )
                 self.requests.append(request)
                 self.asked.set()
-                if mute:
+                if connection in self.mute:
                     continue
                 turn = self.turns.popleft() if self.turns else well
                 for piece in turn(request):

@@ -179,13 +179,14 @@ def test_a_late_answer_and_the_right_one_in_one_segment_give_the_right_one(tell:
         return [late[0].frame(late[0].pdu()) + request.frame(request.pdu())]
 
     async def story(device: BadDevice, link: Link) -> None:
+        await good(link)
         assert type(await bad(link, SHORT_S, at=500, count=60)) is Silent
 
         await good(link, 1000, 60)  # two answers of the longest fast read still go into pymodbus's buffer
 
         assert device.connections == 1
 
-    tell(story, hold, both)
+    tell(story, well, hold, both)
 
 
 def test_a_cancelled_read_does_not_answer_the_next_one(tell: Callable[..., None]) -> None:
@@ -240,9 +241,10 @@ def test_a_device_that_closes_in_the_middle_of_an_answer_has_garbled_it(tell: Ca
 
 def test_a_half_open_connection_is_given_up_after_two_silences(tell: Callable[..., None]) -> None:
     async def story(device: BadDevice, link: Link) -> None:
-        device.mute = True
+        await good(link)
+        device.mute.add(1)
+
         assert type(await bad(link, SHORT_S)) is Silent
-        device.mute = False
         assert type(await bad(link, SHORT_S)) is Silent
         assert not link.state.connected
 
