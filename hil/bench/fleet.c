@@ -1,0 +1,284 @@
+/* The bench's fleet: N cold miners and the meter in front of them, in one program that stamps what it reads.
+ *
+ *   fleet NET N WATTS REFRESH_MS     prints "control PORT meter PORT" once everything listens
+ *
+ * Miner i listens on 127.NET.(i / 250).(i % 250 + 1):4028 and answers as an Avalon A12 does: one request a connection, a
+ * reply that ends in NUL, then close. Text and JSON requests; version, summary, devs, stats and its kin, ascset softoff
+ * and softon. Replies have the size of the real ones, because parsing them is part of the agent's load. A miner obeys at
+ * once: the bench times telling, not hashing. "Told" means that the last byte of softoff was read here; a miner that is
+ * told twice (a hedge) counts when it was told first.
+ *
+ * Control, one line each way on loopback TCP (times are CLOCK_MONOTONIC, ns):
+ *   frequency HZ     forgets who was told, sets the meter's register      -> changed NS
+ *   told N MS        when N miners are told, or after MS                  -> told COUNT FIRST_NS LAST_NS SERVED_NS
+ *   on N MS          when N miners are on, or after MS                    -> on COUNT
+ *   wake             all on at once, without a wire                       -> on N
+ */
+
+#define _GNU_SOURCE
+#include "bench.h"
+#include "meter.h"
+
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { EVENTS = 256, REPLY_MAX = 12000, REQUEST_MAX = 4096, BACKLOG = 100, ASLEEP_W = 15, FILES_SPARE = 64 };
+
+enum kind { LISTENER, CONNECTION, CONTROL, OPERATOR };
+
+struct miner {
+    bool on;
+    int64_t told_ns; /* 0: not since the frequency was set */
+};
+
+/* What the operator waits for: a count of miners told or on, or a deadline. */
+struct wait {
+    enum { NOTHING, TOLD, ON } what;
+    int count;
+    int64_t until_ns;
+};
+
+static struct miner miners[MINERS_MAX];
+static int miners_count, on_count, told_count, watts, events, operator_fd = -1;
+static int64_t first_ns, last_ns;
+static struct wait waiting;
+static struct meter meter;
+static char chips[8000]; /* the per-chip figures that make a real reply long */
+
+static void watch(int fd, enum kind kind, int miner) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)kind << 60 | (uint64_t)miner << 32 | (uint32_t)fd};
+    if (epoll_ctl(events, EPOLL_CTL_ADD, fd, &event) != 0) fail("epoll_ctl");
+}
+
+static void tell_meter(void) {
+    pthread_mutex_lock(&meter.lock);
+    meter.miners_w = (double)on_count * watts + (double)(miners_count - on_count) * ASLEEP_W;
+    pthread_mutex_unlock(&meter.lock);
+}
+
+static void set_on(struct miner *miner, bool on) {
+    if (miner->on == on) return;
+    miner->on = on;
+    on_count += on ? 1 : -1;
+    tell_meter();
+}
+
+static void stamp_told(struct miner *miner, int64_t at_ns) {
+    if (miner->told_ns != 0) return;
+    miner->told_ns = last_ns = at_ns;
+    if (told_count++ == 0) first_ns = at_ns;
+}
+
+/* --- what a miner says ------------------------------------------------------------------------------------------------ */
+
+static void write_chips(void) {
+    static const char *const NAMES[] = {"PVT_T", "PVT_V", "MW"};
+    static const int VALUES[] = {65, 306, 622};
+    char *end = chips;
+    for (int name = 0; name < 3; name++)
+        for (int board = 0; board < 3; board++) {
+            end += sprintf(end, "%s%d[", NAMES[name], board);
+            for (int chip = 0; chip < 120; chip++) end += sprintf(end, " %d", VALUES[name] + chip % 7);
+            end += sprintf(end, "] ");
+        }
+}
+
+/* One whole reply in the form it was asked in, NUL included; its size. */
+static int reply_with(char *to, bool json, const char *letter, int code, const char *message, const char *section) {
+    long now_s = (long)time(NULL);
+    int size = json ? snprintf(to, REPLY_MAX,
+                               "{\"STATUS\":[{\"STATUS\":\"%s\",\"When\":%ld,\"Code\":%d,\"Msg\":\"%s\",\"Description\":\"cgminer 4.11.1\"}]%s%s,\"id\":1}",
+                               letter, now_s, code, message, *section ? "," : "", section)
+                    : snprintf(to, REPLY_MAX, "STATUS=%s,When=%ld,Code=%d,Msg=%s,Description=cgminer 4.11.1|%s%s", letter, now_s, code,
+                               message, section, *section ? "|" : "");
+    return size + 1;
+}
+
+static int reply_version(char *to, bool json) {
+    return reply_with(to, json, "S", 22, "CGMiner versions",
+                      json ? "\"VERSION\":[{\"CGMiner\":\"4.11.1\",\"API\":\"3.7\",\"PROD\":\"AvalonMiner 1246\",\"MODEL\":\"1246\",\"DNA\":\"02010000cbd2fd6d\"}]"
+                           : "VERSION,CGMiner=4.11.1,API=3.7,PROD=AvalonMiner 1246,MODEL=1246,DNA=02010000cbd2fd6d");
+}
+
+static int reply_summary(char *to, bool json, const struct miner *miner) {
+    char section[256];
+    snprintf(section, sizeof section,
+             json ? "\"SUMMARY\":[{\"Elapsed\":24684,\"MHS av\":79656630.0,\"MHS 5s\":%s,\"Accepted\":4103,\"Rejected\":12}]"
+                  : "SUMMARY,Elapsed=24684,MHS av=79656630.0,MHS 5s=%s,Accepted=4103,Rejected=12",
+             miner->on ? "81072680.0" : "0.0");
+    return reply_with(to, json, "S", 11, "Summary", section);
+}
+
+static int reply_stats(char *to, bool json, const struct miner *miner) {
+    static char section[REPLY_MAX];
+    int wall_w = miner->on ? watts : ASLEEP_W, elapsed_s = (int)(now_ns() / 1000000000 % 100000);
+    snprintf(section, sizeof section,
+             "%sVer[1246-83-21072802_4ec6bb0_211fc46] DNA[02010000cbd2fd6d] SYSTEMSTATU[Work: In %s, Hash Board: 3 ] Elapsed[%d] "
+             "Temp[30] TMax[%d] TAvg[%d] Fan1[5344] Fan2[5392] PS[0 1214 %d %d %d 1320 %d] GHSspd[%s] DHspd[2.732%%] GHSmm[83923.04] "
+             "GHSavg[79656.63] TA[360] Core[A3201] PING[443] SoftOFF[%d] ECHU[0 0 0] ECMM[0] %sCRC[0 0 0] MPO[%d] WORKMODE[1]%s",
+             json ? "\"STATS\":[{\"STATS\":0,\"ID\":\"AVA100\",\"Elapsed\":24684,\"MM ID0\":\"" : "STATS=0,ID=AVA100,Elapsed=24684,MM ID0=",
+             miner->on ? "Work" : "Idle", elapsed_s, miner->on ? 77 : 0, miner->on ? 65 : 0, miner->on ? 1316 : 4,
+             wall_w * 1000 / 1320, wall_w * 91 / 100, wall_w, miner->on ? "81072.68" : "0.00", miner->on ? 0 : 4, chips, watts,
+             json ? "\",\"MM Count\":1}]" : ",MM Count=1");
+    return reply_with(to, json, "S", 70, "CGMiner stats", section);
+}
+
+/* ascset 0,softoff,1:T or 0,softon,1:T */
+static int reply_ascset(char *to, bool json, struct miner *miner, const char *request, int64_t read_ns) {
+    const char *off = strstr(request, "softoff"), *on = strstr(request, "softon"), *verb = off ? off : on;
+    char message[96];
+    if (verb == NULL) return reply_with(to, json, "E", 120, "ASC 0 set failed: unknown option", "");
+    const char *when = strstr(verb, "1:");
+    if (off != NULL) stamp_told(miner, read_ns);
+    set_on(miner, off == NULL);
+    snprintf(message, sizeof message, "ASC 0 set info: success %s:%ld", off ? "softoff" : "softon", when ? strtol(when + 2, NULL, 10) : 0);
+    return reply_with(to, json, "I", 118, message, "");
+}
+
+static int reply_to(char *to, struct miner *miner, const char *request, int64_t read_ns) {
+    bool json = request[0] == '{';
+    char command[24] = "";
+    const char *at = json ? strstr(request, "\"command\"") : NULL;
+    if (json) sscanf(at ? at + strlen("\"command\"") : "", " : \"%23[^\"]", command);
+    else sscanf(request, "%23[^|]", command);
+    if (strcmp(command, "ascset") == 0) return reply_ascset(to, json, miner, request, read_ns);
+    if (strcmp(command, "version") == 0) return reply_version(to, json);
+    if (strcmp(command, "summary") == 0) return reply_summary(to, json, miner);
+    if (strstr(command, "stats") != NULL) return reply_stats(to, json, miner);
+    return reply_with(to, json, "E", 14, "Invalid command", "");
+}
+
+/* Serves a connection; false while nothing has come yet. */
+static bool serve_miner(int fd, struct miner *miner) {
+    static char request[REQUEST_MAX + 1], reply[REPLY_MAX];
+    ssize_t got = recv(fd, request, REQUEST_MAX, 0);
+    if (got < 0 && errno == EAGAIN) return false;
+    if (got > 0) {
+        int64_t read_ns = now_ns();
+        request[got] = '\0';
+        int size = reply_to(reply, miner, request, read_ns);
+        if (send(fd, reply, (size_t)size, MSG_NOSIGNAL) != size && errno != EPIPE && errno != ECONNRESET) perror("fleet: send");
+    }
+    close(fd); /* which also takes it out of the epoll */
+    return true;
+}
+
+static void accept_miner(int listener, int miner) {
+    int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) {
+        if (errno != EAGAIN && errno != ECONNABORTED) fail("accept4");
+        return;
+    }
+    if (!serve_miner(fd, &miners[miner])) watch(fd, CONNECTION, miner);
+}
+
+/* --- what the operator asks --------------------------------------------------------------------------------------------- */
+
+static void answer_operator(const char *line) {
+    if (send(operator_fd, line, strlen(line), MSG_NOSIGNAL) < 0) perror("fleet: operator");
+}
+
+static void maybe_end_wait(void) {
+    char line[128];
+    if (waiting.what == NOTHING) return;
+    int count = waiting.what == TOLD ? told_count : on_count;
+    if (count < waiting.count && now_ns() < waiting.until_ns) return;
+    pthread_mutex_lock(&meter.lock);
+    int64_t served_ns = meter.served_ns;
+    pthread_mutex_unlock(&meter.lock);
+    if (waiting.what == TOLD)
+        snprintf(line, sizeof line, "told %d %lld %lld %lld\n", told_count, (long long)first_ns, (long long)last_ns, (long long)served_ns);
+    else
+        snprintf(line, sizeof line, "on %d\n", on_count);
+    waiting.what = NOTHING;
+    answer_operator(line);
+}
+
+static void wake(void) {
+    for (int i = 0; i < miners_count; i++) miners[i].on = true;
+    on_count = miners_count;
+    tell_meter();
+}
+
+static void obey(const char *line) {
+    double hz;
+    int count, ms;
+    char reply[64] = "unknown\n";
+    if (sscanf(line, "frequency %lf", &hz) == 1) {
+        for (int i = 0; i < miners_count; i++) miners[i].told_ns = 0;
+        told_count = 0;
+        first_ns = last_ns = 0;
+        snprintf(reply, sizeof reply, "changed %lld\n", (long long)meter_set_frequency(&meter, hz));
+    } else if (strncmp(line, "wake", 4) == 0) {
+        wake();
+        snprintf(reply, sizeof reply, "on %d\n", on_count);
+    } else if (sscanf(line, "told %d %d", &count, &ms) == 2 || sscanf(line, "on %d %d", &count, &ms) == 2) {
+        waiting = (struct wait){line[0] == 't' ? TOLD : ON, count, now_ns() + ms * (int64_t)1000000};
+        return;
+    }
+    answer_operator(reply);
+}
+
+static void hear_operator(int fd) {
+    char line[128];
+    ssize_t got = recv(fd, line, sizeof line - 1, 0);
+    if (got <= 0) exit(0); /* the bench is gone, and so are we */
+    line[got] = '\0';
+    obey(line);
+}
+
+static void serve(struct epoll_event event) {
+    int fd = (int)(uint32_t)event.data.u64, miner = (int)(event.data.u64 >> 32 & 0xFFFFFFF);
+    switch ((enum kind)(event.data.u64 >> 60)) {
+    case LISTENER: accept_miner(fd, miner); break;
+    case CONNECTION: serve_miner(fd, &miners[miner]); break;
+    case OPERATOR: hear_operator(fd); break;
+    case CONTROL:
+        operator_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+        if (operator_fd < 0) fail("accept4");
+        watch(operator_fd, OPERATOR, 0);
+        break;
+    }
+}
+
+int main(int argc, char **argv) {
+    if (argc != 5) {
+        fprintf(stderr, "usage: fleet NET N WATTS REFRESH_MS\n");
+        return 2;
+    }
+    int net = atoi(argv[1]), control = listen_on(loopback(0), 1);
+    miners_count = atoi(argv[2]);
+    watts = atoi(argv[3]);
+    if (net < 1 || net > 255 || miners_count < 1 || miners_count > MINERS_MAX || watts < 1) fail("arguments out of range");
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    room_for_files(2 * miners_count + FILES_SPARE);
+    write_chips();
+    events = epoll_create1(EPOLL_CLOEXEC);
+    for (int i = 0; i < miners_count; i++) watch(listen_on(miner_address(net, i), BACKLOG), LISTENER, i);
+    watch(control, CONTROL, 0);
+    meter.refresh_ns = atoi(argv[4]) * (int64_t)1000000;
+    meter.unmetered_w = 60000;
+    meter.frequency_hz = 50;
+    wake();
+    int meter_port = meter_start(&meter);
+    printf("control %d meter %d\n", port_of(control), meter_port);
+    fflush(stdout);
+    for (;;) {
+        struct epoll_event ready[EVENTS];
+        int64_t left_ns = waiting.what == NOTHING ? -1 : waiting.until_ns - now_ns();
+        int ms = waiting.what == NOTHING ? -1 : left_ns <= 0 ? 0 : (int)(left_ns / 1000000) + 1;
+        int count = epoll_wait(events, ready, EVENTS, ms);
+        if (count < 0 && errno != EINTR) fail("epoll_wait");
+        for (int i = 0; i < count; i++) serve(ready[i]);
+        maybe_end_wait();
+    }
+}
