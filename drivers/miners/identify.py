@@ -14,7 +14,7 @@ UNKNOWN = "unknown"
 _SIGNS = (
     ("braiins", r"BOSMINER|BOSER"),
     ("whatsminer", r"BTMINER|BITMICRO|WHATSMINER"),
-    ("luxos", r"LUXMINER|LUXOS"),
+    ("luxos", r"LUXMINER|\bLUXOS"),
     ("hiveon", r"HIVEON"),
     ("mara", r"KAONSU"),
     ("avalon", r"AVALON"),

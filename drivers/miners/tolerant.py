@@ -38,6 +38,8 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
 _NEARLY = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?")  # 007, +5, 5., .5
 _NO_NUMBER = re.compile(r"[-+]?(nan(\(.*\))?|inf|infinity|1\.#\w+)", re.IGNORECASE)
 _MEMBER = re.compile(r'"[^"\\]*"[\s\0-\x20]*:')
+_UNICODE = re.compile(r"\\u([0-9A-Fa-f]{4})")
+_PAIR = re.compile(r"\\u([dD][89abAB][0-9A-Fa-f]{2})\\u([dD][c-fC-F][0-9A-Fa-f]{2})")
 _WORDS: dict[str, Value] = {"true": True, "false": False, "null": None}
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", '"': '"', "\\": "\\", "/": "/"}
 
@@ -100,7 +102,7 @@ class _Reader:
 
     def _member(self, following: str, depth: int) -> tuple[str, Value]:
         if following == '"':
-            key = self._string(ends=":").lstrip('"')
+            key = self._string(ends=":")
         elif following and following not in ":[]{":
             key = self._bare()
             self.mended += 1
@@ -181,7 +183,8 @@ class _Reader:
             self.at += 1
             if self._is_end(ends):
                 return "".join(parts)
-            parts.append('"')
+            if ends != ":" or any(parts):  # before a key it is one quote too many
+                parts.append('"')
             self.mended += 1
 
     def _is_end(self, ends: str) -> bool:
@@ -201,10 +204,11 @@ class _Reader:
         self.at += 2
         if sign in _ESCAPES:
             return _ESCAPES[sign]
-        digits = self.text[self.at : self.at + 4]
-        if sign == "u" and re.fullmatch(r"[0-9A-Fa-f]{4}", digits):
-            self.at += 4
-            return chr(int(digits, 16)).encode("utf-8", "replace").decode()
+        match = _PAIR.match(self.text, self.at - 2) or _UNICODE.match(self.text, self.at - 2)
+        if match is not None:
+            self.at = match.end()
+            units = "".join(chr(int(unit, 16)) for unit in match.groups())
+            return units.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         self.mended += 1
         return "\\" + sign
 

@@ -1,0 +1,20 @@
+"""Where the recorded replies are: those in the repository, and the larger collection beside it when it is there."""
+
+import os
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[3]
+KEPT = _ROOT / "tests" / "captures" / "miners"
+SHARED = Path(os.environ.get("BALLAST_SHARED", _ROOT.parent / "shared")) / "captures" / "miners"
+
+
+def replies(folder: Path) -> list[Path]:
+    """Every file that holds one reply."""
+    return sorted(
+        path for path in folder.glob("*/*") if path.suffix in (".json", ".txt") and "behaviour" not in path.name
+    )
+
+
+def kept(name: str) -> bytes:
+    """One reply of the repository's."""
+    return (KEPT / name).read_bytes()
