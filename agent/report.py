@@ -8,15 +8,13 @@ from typing import Any
 
 from agent.core.image import Image, Outcome
 from agent.core.ladder import READ_POLLS_MAX
-from agent.core.notes import EventNote
 from agent.core.power import NO_MEMORY, Net
 from agent.core.returning import room_w
-from agent.core.rules.command import in_force
 from agent.core.state import Mode, State
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS, NS_PER_S, Quality
 from agent.shell.board import Board
-from agent.uplink.records import CircuitState, Column, Device, LeaseState, Row
+from agent.uplink.records import CircuitState, Column, Device, Row
 from drivers.points import POINTS
 
 MINER_COLUMNS = ("hash_rate_ths", "temperature_c", "on")
@@ -130,25 +128,9 @@ def _why(state: State, circuit: str) -> str:
     return f"{open_here[0].rule} is over; loads come back" if open_here else ""
 
 
-def lease_states(image: Image, now_ns: int) -> list[LeaseState]:
-    """The leases in force."""
-    return [
-        LeaseState(
-            lease.id,
-            lease.issuer,
-            lease.circuit,
-            lease.limit_w,
-            None if lease.until_ns is None else max(0, (lease.until_ns - now_ns) // NS_PER_MS),
-            lease.after,
-        )
-        for lease in image.leases
-        if in_force(lease, now_ns)
-    ]
-
-
-def responses(board: Board, now_ns: int) -> list[dict[str, object]]:
-    """What each frequency rule could give now: 0 while its frequency cannot be believed."""
-    told: list[dict[str, object]] = []
+def responses(board: Board) -> list[tuple[str, float, int]]:
+    """(rule, watts, ms) that each frequency rule could give now: 0 W while its frequency cannot be believed."""
+    told: list[tuple[str, float, int]] = []
     for rule in board.rules.under_frequency:
         ladder = board.armed.urgent.get(rule.circuit)
         memory = board.state.rules.get(rule.id)
@@ -156,22 +138,8 @@ def responses(board: Board, now_ns: int) -> list[dict[str, object]]:
         can_w = ladder.total_w if ladder is not None and ready else 0.0
         wanted_w = min(can_w, rule.shed_w) if rule.shed_w is not None else can_w
         slowest_ms = ladder.reach_ns[-1] // NS_PER_MS if ladder is not None and ladder.reach_ns else 0
-        told.append({"rule": rule.id, "kw": round(wanted_w / 1000, 3), "ms": slowest_ms})
+        told.append((rule.id, wanted_w, slowest_ms))
     return told
-
-
-def evt_loads(note: EventNote, image: Image) -> list[tuple[str, str, int, int, int, str]]:
-    """(load, step, sent, acknowledged, applied, outcome) of the loads that a note speaks of."""
-    rows: list[tuple[str, str, int, int, int, str]] = []
-    for load, step in note.loads:
-        write, seen = image.writes.get(load), image.loads.get(load)
-        sent = write is not None and write.step == step
-        acked = sent and write is not None and write.outcome is Outcome.OK
-        applied = sent and seen is not None and write is not None and seen.taken_ns > write.sent_ns
-        applied = applied and seen is not None and seen.step == step
-        outcome = str(write.outcome) if write is not None and sent else "unsent"
-        rows.append((load, step, int(sent), int(acked), int(applied), outcome))
-    return rows
 
 
 def status(board: Board, site: Mapping[str, Any], now_ns: int) -> dict[str, Any]:
@@ -218,7 +186,7 @@ def status(board: Board, site: Mapping[str, Any], now_ns: int) -> dict[str, Any]
         "events": events,
         "ladder": _ladder(board),
         "devices": _devices(board, image, now_ns),
-        "response": responses(board, now_ns),
+        "response": [{"rule": rule, "kw": _kw(watts), "ms": ms} for rule, watts, ms in responses(board)],
         "lowered": len(board.state.durable.lowered),
         "rising": sum(not up.arrived for up in board.state.durable.rising.values()),
         "armed": len(board.armed.armed_loads),

@@ -22,6 +22,7 @@ class EventNote(Struct, frozen=True):
     net_w: float | None = None  # what is measured
     age_ns: int | None = None
     loads: tuple[tuple[str, str], ...] = ()  # (load, step) it speaks of
+    answers: tuple[tuple[int, int, int, str], ...] = ()  # beside loads: sent, acknowledged, applied, outcome
     times_ns: tuple[tuple[str, int], ...] = ()  # ("reading", ns), ("first", ns), ... relative to the reading
 
 

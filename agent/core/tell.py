@@ -95,8 +95,18 @@ def told(state: State, sent: Cut, image: Image, now_ns: int) -> EventNote:
         cls,
         f"{ok} of {len(sent.loads)} loads acknowledged",
         loads=tuple(zip(sent.loads, sent.steps, strict=True)),
+        answers=tuple(_answer(load, step, sent, image) for load, step in zip(sent.loads, sent.steps, strict=True)),
         times_ns=tuple(times),
     )
+
+
+def _answer(load: str, step: str, sent: Cut, image: Image) -> tuple[int, int, int, str]:
+    """Whether one setpoint was sent, acknowledged and read back, and what came of it."""
+    write, seen = image.writes.get(load), image.loads.get(load)
+    if write is None or write.sent_ns < sent.told_ns or write.step != step:
+        return 0, 0, 0, "unsent"
+    applied = seen is not None and seen.taken_ns > write.sent_ns and seen.step == step
+    return 1, int(write.outcome is Outcome.OK), int(applied), str(write.outcome)
 
 
 def judged(event: Event, verdict: Verdict, net: Net, now_ns: int) -> EventNote:

@@ -23,6 +23,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "agent.consume": ("agent.uplink.sealing", "agent.uplink.records"),
     "agent.cli": (
         "agent.app",
+        "agent.translate",
+        "agent.version",
         "agent.config",
         "agent.uplink",
         "agent.local",
@@ -31,6 +33,9 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "drivers",
     ),
     "agent.app": ("agent", "drivers"),
+    "agent.report": ("agent", "drivers"),  # parts of app: what the board knows in others' words,
+    "agent.translate": ("agent", "drivers"),  # and site.toml in the core's
+    "agent.version": (),
     "agent.__main__": ("agent.cli",),
     "drivers": (),
     "hil": (),
