@@ -64,7 +64,7 @@ class Issuer:
                 "pub": base64.urlsafe_b64encode(_raw(self._keys[name])).decode().rstrip("="),
                 "iss": name,
                 "roles": held,
-                "scope": ["*"],
+                "scope": ["site"],
                 "nbf": None,
                 "exp": None,
             }
@@ -77,8 +77,8 @@ class Issuer:
         return self._send("limit.set", {"kw": kw}, round(lease_s * 1000), spoilt, after, limit_w=kw * 1e3)
 
     def release(self, of: Sent) -> Sent:
-        """limit.release of one of ours."""
-        return self._send("limit.release", {"id": of.id}, None, "", "release", releases=of.id)
+        """limit.release of one of ours; whether it comes in time is not always the outside's to know."""
+        return self._send("limit.release", {"id": of.id}, None, "", "release", releases=of.id, deserves="anything")
 
     def again(self, of: Sent) -> None:
         """The very same bytes once more: not a replay, its status is told again."""
@@ -95,6 +95,7 @@ class Issuer:
         *,
         limit_w: float | None = None,
         releases: str = "",
+        deserves: str = "accepted",
     ) -> Sent:
         issuer = {"no role": "viewer", "stranger": "stranger"}.get(spoilt, "dispatch")
         birth = self.birth()
@@ -128,11 +129,10 @@ class Issuer:
             at_ns=self._loop.now_ns,
             id=body["id"],
             sha=hashlib.sha256(envelope).hexdigest(),
-            scope="poi",
             limit_w=limit_w,
             lease_ns=None if lease_ms is None else lease_ms * 1_000_000,
             releases=releases,
-            deserves=SPOILT.get(spoilt, "accepted"),
+            deserves=SPOILT.get(spoilt, deserves),
         )
         self.sent.append(sent)
         self._envelopes[sent.id] = (f"{ROOT}/{address}", envelope)

@@ -261,7 +261,7 @@ class VirtualMiner:
         return (
             f"Ver[Q-25052801_14a19a2] STATE[{1 if on else 2}] NETFAIL[0 0] SYSTEMSTATU[Work: {work}, Hash Board: 1] "
             f"Elapsed[37977] ITemp[26] HBITemp[27] TMax[{77 if on else 0}] TAvg[{65 if on else 0}] Fan1[0] FanR[0%] "
-            f"PS[0 1221 {1316 if on else 4} {242 if on else 0} {round(wall_w * 0.9)} 2245 {wall_w}] "
+            f"PS[0 1221 {1316 if on else 4} {242 if on else 0} {round(wall_w * 0.9) if on else 0} 2245 {wall_w}] "
             f"GHSspd[{self._hash_ths() * 1000:.2f}] GHSmm[55032.79] GHSavg[44350.83] SoftOFF[{0 if on else 4}] "
             f"ECHU[0] ECMM[0] CRC[0] WORKMODE[0] WORKLEVEL[0] MPO[{round(self.rated_w)}]"
         )

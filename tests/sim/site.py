@@ -4,8 +4,6 @@ from msgspec import Struct
 
 from tests.sim.judges.outside import NS_PER_S, Rules
 
-KEYRING = "/etc/ballast/keyring.json"
-AGENT_KEY = "/etc/ballast/agent.pem"
 STATE_DIR = "/var/lib/ballast"
 
 
@@ -113,10 +111,6 @@ url = "mqtt://10.20.255.20:1883"
 
 [telemetry]
 interval_ms = {self.interval_ms}
-
-[keys]
-agent = "{AGENT_KEY}"
-keyring = "{KEYRING}"
 """
 
     def rules(self, noise_w: float) -> Rules:

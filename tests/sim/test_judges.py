@@ -256,7 +256,7 @@ def test_a_raise_over_the_circuits_limit_is_found() -> None:
 
 def test_a_raise_over_a_lease_in_force_is_found() -> None:
     tape = curtailed(Tape())
-    tape.sent.append(Sent(140 * NS_PER_S, "01A", "aa", "poi", 70_000.0, 200 * NS_PER_S, accepted_ns=140 * NS_PER_S))
+    tape.sent.append(Sent(140 * NS_PER_S, "01A", "aa", 70_000.0, 200 * NS_PER_S, accepted_ns=140 * NS_PER_S))
 
     assert fired(tape) == {"raise_within_limit"}
 
@@ -317,7 +317,7 @@ def test_the_life_cycle_of_a_good_command_passes_in_its_order_alone() -> None:
         (right, ["accepted", "applied", "verified", "ended"]),
         (wrong, ["accepted", "verified", "applied"]),
     ):
-        tape.sent.append(Sent(10 * NS_PER_S, "01A", "aa", "poi", 200_000.0, NS_PER_S))
+        tape.sent.append(Sent(10 * NS_PER_S, "01A", "aa", 200_000.0, NS_PER_S))
         for n, state in enumerate(states):
             tape.record(10 + n, "ack/dispatch", ack("01A", "aa", state, n))
 
@@ -333,7 +333,7 @@ def test_a_bad_command_that_is_accepted_or_answered_otherwise_than_it_deserves_i
     deserves: str, state: str, code: str | None
 ) -> None:
     tape = Tape(until_s=60)
-    tape.sent.append(Sent(10 * NS_PER_S, "01A", "aa", "poi", 200_000.0, NS_PER_S, deserves=deserves))
+    tape.sent.append(Sent(10 * NS_PER_S, "01A", "aa", 200_000.0, NS_PER_S, deserves=deserves))
     tape.record(11, "ack/dispatch", ack("01A", "aa", state, 0, code))
 
     assert fired(tape) == {"commands_answered_as_they_deserve"}
@@ -341,7 +341,7 @@ def test_a_bad_command_that_is_accepted_or_answered_otherwise_than_it_deserves_i
 
 def test_a_bad_command_in_force_and_a_shed_that_only_it_asked_for_are_found() -> None:
     tape = Tape(until_s=60)
-    tape.sent.append(Sent(10 * NS_PER_S, "01A", "aa", "poi", 50_000.0, 100 * NS_PER_S, deserves="retained"))
+    tape.sent.append(Sent(10 * NS_PER_S, "01A", "aa", 50_000.0, 100 * NS_PER_S, deserves="retained"))
     tape.record(11, "ctl", {"v": 1, "t": "ctl", "boot": "b" * 16, "seq": 0, "leases": [{"id": "01A"}]})
     tape.verb(LOADS[0], 12.0, Asks.OFF)
 

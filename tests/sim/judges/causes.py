@@ -111,7 +111,7 @@ def command_causes(outside: Outside) -> list[Cause]:
     for sent in outside.sent:
         if sent.deserves != "accepted" or sent.limit_w is None:
             continue
-        released = [other.at_ns for other in outside.sent if other.releases == sent.id and other.deserves == "accepted"]
+        released = [other.at_ns for other in outside.sent if other.releases == sent.id and other.accepted_ns]
         # It may have waited at the broker: its lease runs from its acceptance, which is told some time later.
         told = sent.accepted_ns is not None and sent.lease_ns is not None
         to_ns = (sent.accepted_ns or 0) + (sent.lease_ns or 0) if told else NEVER

@@ -98,11 +98,10 @@ class Sent(Struct, frozen=True):
     at_ns: int
     id: str
     sha: str  # SHA-256 of its envelope
-    scope: str
     limit_w: float | None  # None: a release or something else
     lease_ns: int | None
     releases: str = ""  # the id of the command it releases, "" when it does not
-    deserves: str = "accepted"  # "accepted", a rejection's code, or "silence"
+    deserves: str = "accepted"  # "accepted", a rejection's code, "silence"; "anything": it depends
     accepted_ns: int | None = None  # when its acceptance was published; None: never
 
 
