@@ -119,7 +119,7 @@ def _tree_holds(draft: Draft) -> bool:
         reader.fault(("circuit", at), wrong, "write its parent: there is one grid connection")
     for at, row in enumerate(rows):
         name = row.get("id")
-        if isinstance(name, str) and _in_circle(name, parents):
+        if isinstance(name, str) and len(parents) == len(rows) and _in_circle(name, parents):
             wrong = "it feeds itself, by way of its parents"
             reader.fault(("circuit", at, "parent"), wrong, "one circuit, the grid connection, has no parent")
     known = {circuit.id for _, circuit in draft.circuits}
@@ -150,14 +150,14 @@ def _check_limits(draft: Draft) -> None:
         of_what = f"{floor_kw:g} kW is the least it can draw: unmetered_kw, and its loads asleep"
         if floor_kw > circuit.limit_kw - margins.get(circuit.id, 0.0):
             mend = "raise the limit, or put fewer loads here"
-            draft.reader.fault((*path, "limit_kw"), f"below what can be reached; {of_what}", mend)
-        if circuit.fallback_kw is None:
+            draft.reader.fault((*path, "limit_kw"), f"below what can be reached: {of_what}", mend)
+        elif circuit.fallback_kw is None:
             if circuit.meter is not None:
                 mend = f"add it: where to go when the meter is silent, from {floor_kw:g} to {circuit.limit_kw:g} kW"
                 draft.reader.fault((*path, "fallback_kw"), "missing on a circuit with a meter", mend, missing=True)
         elif circuit.fallback_kw < floor_kw:
             mend = f"write {floor_kw:g} or more"
-            draft.reader.fault((*path, "fallback_kw"), f"out of reach; {of_what}", mend)
+            draft.reader.fault((*path, "fallback_kw"), f"out of reach: {of_what}", mend)
         elif circuit.fallback_kw > circuit.limit_kw:
             draft.reader.fault((*path, "fallback_kw"), "above limit_kw", f"write {circuit.limit_kw:g} or less")
 
@@ -169,9 +169,6 @@ def _check_under_frequency(draft: Draft, path: Path, rule: UnderFrequencyRule) -
         fault((*path, "shed_kw"), "missing, and no to_kw", mend, missing=True)
     elif rule.shed_kw is not None and rule.to_kw is not None:
         fault((*path, "to_kw"), "written beside shed_kw", "keep one of the two")
-    if rule.release.above_hz <= rule.shed_below_hz:
-        mend = f"write more than {rule.shed_below_hz:g}"
-        fault((*path, "release", "above_hz"), "not above shed_below_hz: it would return into the fault", mend)
     for circuit_path, circuit in draft.circuits:
         if circuit.id == rule.circuit and circuit.meter is None:
             line = draft.reader.lines.at(circuit_path)
@@ -184,6 +181,9 @@ def _check_under_frequency(draft: Draft, path: Path, rule: UnderFrequencyRule) -
     if not low_hz <= rule.shed_below_hz < nominal_hz:
         mend = f"write from {low_hz:g} to below {nominal_hz:g}"
         fault((*path, "shed_below_hz"), f"the site's nominal frequency is {nominal_hz:g} Hz", mend)
+    elif rule.release.above_hz <= rule.shed_below_hz:
+        mend = f"write more than {rule.shed_below_hz:g}"
+        fault((*path, "release", "above_hz"), "not above shed_below_hz: it would return into the fault", mend)
     elif rule.release.above_hz >= nominal_hz:
         mend = f"write below {nominal_hz:g}"
         fault((*path, "release", "above_hz"), "at or above nominal: it would hardly ever return", mend)

@@ -28,6 +28,9 @@ def resolve_miners(draft: Draft) -> Rows[MinersTable]:
                 found = resolver.inventory(str(raw.get("id", "")), raw["inventory"], _ANY_RATED_W, 0.0)
                 reader.faults += found.faults
             continue
+        if table.rated_w is not None and table.rated_w <= table.sleep_w:
+            reader.fault((*path, "sleep_w"), "not below rated_w", "write what one miner draws asleep")
+            continue
         hosts = resolver.of_table(path, table)
         keys = {key: value for key, value in asdict(table).items() if key not in ("inventory", "hosts")}
         tables.append((path, MinersTable(**keys, hosts=tuple(hosts))))
@@ -47,8 +50,6 @@ class _Resolver:
         if table.family not in FAMILIES:
             mend = nearest(table.family, (*FAMILIES, *NOT_YET), f"write one of {', '.join(FAMILIES)}")
             self._reader.fault((*path, "family"), "no such family", mend)
-        if table.rated_w is not None and table.rated_w <= table.sleep_w:
-            self._reader.fault((*path, "sleep_w"), "not below rated_w", "write what one miner draws asleep")
         if (table.inventory is None) == (not table.hosts):
             both = table.inventory is not None
             self._reader.fault(

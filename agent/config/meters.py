@@ -119,7 +119,8 @@ def _load_profiles(draft: Draft) -> dict[str, Profile]:
             profile = load_profile(name)
         except ProfileErrors as errors:
             for fault in errors.faults:
-                wrong = f"{fault.file}:{fault.line} {fault.where}: {fault.wrong}" if fault.line else fault.wrong
+                place = fault.file if fault.line is None else f"{fault.file}:{fault.line}"
+                wrong = f"{place} {fault.where}: {fault.wrong}"
                 reader.fault((*path, "profile"), wrong, fault.mend)
             continue
         profiles[meter.id] = profile

@@ -1,0 +1,101 @@
+"""What the format has and this version does not do: refused by name and line. These lists only shrink."""
+
+from pathlib import Path
+
+import pytest
+
+from agent.config import notyet
+from tests.config.sites import changed, faults_of, told
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "site.example.toml"
+
+
+def test_of_the_example_exactly_this_is_not_yet_supported() -> None:
+    faults = faults_of(EXAMPLE)
+
+    assert {fault.wrong for fault in faults} == {"not yet supported"}
+    assert [f"{fault.line} {fault.table} {fault.name} {fault.key}" for fault in faults] == [
+        "14 [site]  islanded_when",
+        "22 [[circuit]] poi demand_kw",
+        "23 [[circuit]] poi window_min",
+        "24 [[circuit]] poi limit_a",
+        "25 [[circuit]] poi export_limit_kw",
+        "29 [[circuit]] poi jump_down_kw.island",
+        "55 [[link]] cooling-line url",
+        "76 [[plc]] tank-a ",
+        "84 [[plc]] switchgear ",
+        "104 [[miners]] a family",
+        "111 [[miners]] a cooling",
+        "113 [[gpus]] r1 ",
+        "123 [[contactor]] a-east ",
+        "146 [[rule]] ufr event_limits",
+        "156 [[rule]] tank-a kind",
+        "165 [[rule]] offline kind",
+        "170 [ride_through]  ",
+        "173 [enter_service]  ",
+        "176 [[maintenance]] #1 ",
+        "188 [mqtt]  key",
+        "195 [keys]  agent",
+    ]
+
+
+def test_the_whole_list_of_what_is_not_yet_supported() -> None:
+    assert notyet.TABLES == ("plc", "contactor", "gpus", "ride_through", "enter_service", "maintenance")
+    assert notyet.KEYS == (
+        "site.islanded_when",
+        "circuit.demand_kw",
+        "circuit.window_min",
+        "circuit.limit_a",
+        "circuit.export_limit_kw",
+        "circuit.jump_down_kw.island",
+        "miners.cooling",
+        "rule.event_limits",
+    )
+    assert set(notyet.RULE_KINDS) == {
+        "over_frequency", "droop", "rocof", "demand_window", "cooling", "voltage", "adopt_relay", "meter_loss",
+        "comms_loss", "schedule", "coincident_peak", "price", "follow", "heat",
+    }  # fmt: skip
+    assert set(notyet.VALUES) == {"miners.family", "rule.kind", "rule.when", "rule.release"}
+    assert (notyet.VALUES["rule.when"], notyet.VALUES["rule.release"]) == (("island",), ("recall",))
+    assert notyet.BEGINNINGS == {
+        "link.url": ("rtu://",),
+        "mqtt.ca": ("credential:",),
+        "mqtt.cert": ("credential:",),
+        "mqtt.key": ("credential:",),
+        "keys.agent": ("credential:",),
+        "keys.keyring": ("credential:",),
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (
+            "shed_kw = 100",
+            'shed_kw = 100\nwhen = "island"',
+            'when = "island": not yet supported; write "tied" or "any"',
+        ),
+        ("{ above_hz = 49.9, for_s = 5 }", '"recall"', 'release = "recall": not yet supported; write { above_hz'),
+        (
+            "limit_kw = 300",
+            "limit_kw = 300\njump_down_kw = { tied = 9, island = 3 }",
+            "jump_down_kw.island = 3: not yet",
+        ),
+        ('"avalon"', '"auto"', 'family = "auto": not yet supported; this version speaks avalon, bfgminer, cgminer'),
+        ('kind = "under_frequency"', 'kind = "price"', 'kind = "price": not yet supported; take the rule out, knowing'),
+        ("tcp://127.0.0.1:5020", "rtu:///dev/ttyS0", "not yet supported; use a gateway, tcp://ADDRESS:PORT"),
+    ],
+)
+def test_what_is_not_yet_supported_is_refused_with_its_mend(
+    tmp_path: Path, before: str, after: str, expected: str
+) -> None:
+    lines = told(tmp_path, changed((before, after)))
+
+    assert len(lines) == 1
+    assert expected in lines[0]
+
+
+def test_taking_out_what_protects_the_site_says_what_that_means(tmp_path: Path) -> None:
+    (line,) = told(tmp_path, changed(("nominal_hz = 50.0", 'nominal_hz = 50.0\nislanded_when = "a.b"')))
+
+    assert line.endswith("take it out only if this site can never be an island: without it the site counts as tied")
