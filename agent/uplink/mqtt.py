@@ -3,7 +3,7 @@
 Why it looks like this; each was seen with aiomqtt 2.5.1 over paho-mqtt 2.x:
 - A client object that connects a second time sends unacknowledged publishes again by itself. So: a new one each time.
 - PUBACK for a received message goes out when it enters a queue in memory. A command must be durable first, so paho's
-  manual acknowledgement is switched on, which aiomqtt does not offer: `_client` is private, and a test fails if it goes.
+  manual acknowledgement is switched on, which aiomqtt does not offer. `_client` is private; a test fails if it goes.
 - A publish that timed out is still sent later. So: a time-out ends the connection.
 - Nagle's algorithm costs 40 ms an acknowledgement; TCP_NODELAY is set here and belongs into the broker's configuration.
 - The incoming queue drops what does not fit. Only what came without QoS can overfill it (brokers keep at most a handful
@@ -11,8 +11,8 @@ Why it looks like this; each was seen with aiomqtt 2.5.1 over paho-mqtt 2.x:
 - A connect that timed out leaves its socket behind: it is shut down, whereupon paho's reader closes it.
 """
 
+import contextlib
 import socket
-import ssl
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -75,10 +75,6 @@ class MqttWire:
     async def open(self, will: Will | None) -> Connection:
         """A new connection; raises Lost when none can be had within its time."""
         broker = self._broker
-        try:
-            context = _tls_context(broker) if broker.tls else None
-        except OSError as error:
-            raise Lost(f"TLS files of {broker.host}: {error}") from error
         client = aiomqtt.Client(
             broker.host,
             broker.port,
@@ -92,7 +88,7 @@ class MqttWire:
             keepalive=self._keepalive_s,
             max_queued_incoming_messages=INCOMING_MAX,
             max_inflight_messages=2 * WINDOW,
-            tls_context=context,
+            tls_params=_tls_parameters(broker) if broker.tls else None,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
         client.pending_calls_threshold = 2 * WINDOW
@@ -150,21 +146,20 @@ class MqttConnection:
     def abort(self) -> None:
         wire = self._client._client.socket()
         if isinstance(wire, socket.socket):
-            try:
+            with contextlib.suppress(OSError):  # it was over already
                 wire.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass  # it was over already
 
     def _acknowledge(self, mid: int, qos: int) -> None:
         self._client._client.ack(mid, qos)
 
 
-def _tls_context(broker: Broker) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=broker.ca)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if broker.cert is not None:
-        context.load_cert_chain(broker.cert, broker.key)
-    return context
+def _tls_parameters(broker: Broker) -> aiomqtt.TLSParameters:
+    """The files by name: aiomqtt reads them in its connecting thread, which takes 20 ms with the system's CAs."""
+    return aiomqtt.TLSParameters(
+        ca_certs=str(broker.ca) if broker.ca else None,
+        certfile=str(broker.cert) if broker.cert else None,
+        keyfile=str(broker.key) if broker.key else None,
+    )
 
 
 def _value(code: object) -> int:

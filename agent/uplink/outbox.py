@@ -12,6 +12,7 @@ sent byte for byte.
 """
 
 from collections import deque
+from collections.abc import Callable
 from enum import IntEnum
 from itertools import chain
 
@@ -29,7 +30,7 @@ class Rank(IntEnum):
     GAP = 3
 
 
-class Item(Struct, frozen=True, gc=False):
+class Item(Struct, frozen=True):
     """One envelope to deliver."""
 
     number: int  # in the order they were made
@@ -37,8 +38,8 @@ class Item(Struct, frozen=True, gc=False):
     seq: int
     data: bytes
     rank: Rank
-    note: str = ""  # for whoever wants to know that it was delivered
-    low: int = 0  # the lowest number of its channel it speaks for: its own, or the first that a gap declares
+    low: int  # the lowest number of its channel it speaks for: its own, or the first that a gap declares
+    done: Callable[[], None] | None = None  # told when the broker has it
 
 
 class Loss(Struct, frozen=True):
@@ -66,9 +67,18 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._urgent) + len(self._live) + len(self._backlog) + len(self._taken)
 
-    def put(self, channel: str, seq: int, data: bytes, rank: Rank, note: str = "", low: int | None = None) -> None:
+    def put(
+        self,
+        channel: str,
+        seq: int,
+        data: bytes,
+        rank: Rank,
+        *,
+        low: int | None = None,
+        done: Callable[[], None] | None = None,
+    ) -> None:
         """One more to deliver; older ones may have to go."""
-        item = Item(self._next, channel, seq, data, rank, note, seq if low is None else low)
+        item = Item(self._next, channel, seq, data, rank, seq if low is None else low, done)
         self._next += 1
         self.bytes += len(data) + OVERHEAD_BYTES
         (self._live if rank is Rank.TELEMETRY else self._urgent).append(item)
@@ -97,6 +107,8 @@ class Outbox:
         """The broker has acknowledged it."""
         del self._taken[item.number]
         self.bytes -= len(item.data) + OVERHEAD_BYTES
+        if item.done is not None:
+            item.done()
 
     def lose(self, channel: str, seq: int, why: str) -> None:
         """A number that nobody will get."""

@@ -13,12 +13,14 @@ everything above the limits of section 8.
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 from msgspec import Struct
+
+from agent.core.notes import EventNote
 
 VERSION = 1
 ALL_AGENTS = "_all"
@@ -169,7 +171,7 @@ def schema_bodies(devices: Sequence[Device], columns: Sequence[Column], ops: Seq
 
 
 def batch_bodies(
-    schema: str, index: Mapping[str, int], at_ns: int, rows: Sequence[Row], *, late: bool
+    schema: str, index: Mapping[str, int], at_ns: int, rows: Sequence[Row], is_late: Callable[[], bool]
 ) -> Iterator[Body]:
     """A batch's rows as one body or, above BYTES_TARGET, several. `prev` is added by whoever knows the chain.
 
@@ -180,7 +182,7 @@ def batch_bodies(
     for start in range(0, len(rows), size):
         bad: list[list[object]] = []
         lines = [_line(row, number, index, at_ns, bad) for number, row in enumerate(rows[start : start + size])]
-        body: Body = {"sch": schema, "prev": None, "late": late, "rows": lines}
+        body: Body = {"sch": schema, "prev": None, "late": is_late(), "rows": lines}
         if bad:
             body["bad"] = bad
         yield body
@@ -251,16 +253,32 @@ def ctl_body(
     }
 
 
-def event_bodies(body: Body) -> list[Body]:
-    """An event as one body or, when it names many loads, several parts."""
-    loads = body.get("loads") or []
-    if len(loads) <= EVENT_LOADS_MAX:
-        return [body]
-    starts = range(0, len(loads), EVENT_LOADS_MAX)
-    return [
-        {**body, "loads": loads[start : start + EVENT_LOADS_MAX], "part": [number, len(starts)]}
-        for number, start in enumerate(starts)
-    ]
+def event_bodies(note: EventNote, index: Mapping[str, int]) -> Iterator[Body]:
+    """An event as one body or, when it names many loads, several parts. A load's row says no more than is known."""
+    body: Body = {
+        "ev": note.event or None,
+        "k": note.kind,
+        "circuit": note.circuit,
+        "rule": note.rule,
+        "class": note.cls,
+        "why": clipped(note.why),
+        "want": {"lo_kw": None, "hi_kw": kilowatts(note.hi_w)},
+        "meas": measured_body(note.meter, note.net_w, note.age_ns),
+        "t_ms": {name: round(ns / 1e6, 3) for name, ns in note.times_ns},
+    }
+    starts = range(0, max(1, len(note.loads)), EVENT_LOADS_MAX)
+    for number, start in enumerate(starts):
+        some = note.loads[start : start + EVENT_LOADS_MAX]
+        answers = note.answers[start : start + EVENT_LOADS_MAX] or ((),) * len(some)
+        loads = [[index.get(load, load), step, *said] for (load, step), said in zip(some, answers, strict=True)]
+        part = {"part": [number, len(starts)]} if len(starts) > 1 else {}
+        yield {**body, "loads": loads, **part}
+
+
+def measured_body(meter: str | None, net_w: float | None, age_ns: int | None) -> Body | None:
+    if meter is None and net_w is None:
+        return None
+    return {"meter": meter, "kw": kilowatts(net_w), "age_ms": None if age_ns is None else age_ns // 1_000_000}
 
 
 def kilowatts(watts: float | None) -> float | None:

@@ -1,8 +1,8 @@
 """Numbers, chains and seals records: every one gets its channel's next number, telemetry and gaps also the chain.
 
-A record is sealed once, when it is made, and from then on is only ever these bytes. So a batch's `late` says that there
-was no connection when it was made. A batch that was made in time and then had to wait stays `late: false`: its `up` tells
-its age, and its bytes, which the next batch's `prev` names, must not change.
+A record is sealed once, when it is made, and from then on is only ever these bytes. So a batch's `late` says that
+there was no connection when it was made. A batch that was made in time and then had to wait stays `late: false`: its
+`up` tells its age, and its bytes, which the next batch's `prev` names, must not change.
 """
 
 from collections import defaultdict

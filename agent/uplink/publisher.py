@@ -1,0 +1,427 @@
+"""The uplink: one connection to the broker at a time, records out, commands in. Nothing in the agent waits for it.
+
+What app calls (`telemetry`, `told`, `state`, `describe`) returns at once: records are sealed by a task of their own,
+one envelope of at most 32 KiB a turn of the loop (about 1 ms), and wait in the outbox for a connection.
+
+One connection, in the contract's order (docs/wire.md section 4):
+
+    will -> SUBSCRIBE -> birth -> schema -> ctl -> TaskGroup of
+      receive   one message at a time into commands; its PUBACK after that returned
+      send      events, acknowledgements and live telemetry, a window of 14
+      backlog   what waited before this connection, one at a time, 10 ms apart
+      show      ctl on change and every 60 s
+
+Whatever fails ends the connection, all of it, and a new one is tried after a jittered pause.
+
+Across a restart of the agent what was in memory is lost. Per channel a low-water mark is in the journal (key `boot`):
+all below it were acknowledged by the broker. The next start declares, signed, everything from there on as lost (`to:
+null`: what a reader has nevertheless is not), until one of these declarations was delivered; and the newest status of
+every command is sent again by commands.py.
+"""
+
+import asyncio
+import logging
+import random
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from agent.core.notes import CommandNote, Note
+from agent.uplink import records
+from agent.uplink.checks import Policy
+from agent.uplink.commands import Commands
+from agent.uplink.keyring import Keyring
+from agent.uplink.marks import EarlierStarts
+from agent.uplink.marks import Lost as EarlierLoss
+from agent.uplink.needs import Clock, CommandSink, Keeper
+from agent.uplink.outbox import Item, Outbox, Rank
+from agent.uplink.records import ALL_AGENTS, Address, Body, Column, Device, Row
+from agent.uplink.sealer import Sealer
+from agent.uplink.sealing import Signer
+from agent.uplink.wire import WINDOW, Connection, Lost, Will, Wire
+
+PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)  # between tries, each times 0.5 to 1.0
+STATE_EVERY_S = 60.0
+STATE_EVERY_S_MIN = 0.2
+BACKLOG_EVERY_S = 0.01
+STOP_WITHIN_S = 2.0
+UNSEALED_MAX = 64  # rounds of telemetry and events not sealed yet; reached only if the loop is starved for a minute
+BUFFER_BYTES = 16 * 1024 * 1024
+OPS = ("limit.set", "limit.release", "ping")
+
+log = logging.getLogger(__name__)
+
+
+class UplinkSettings(Struct, frozen=True):
+    """Who this agent is to the outside."""
+
+    site: str
+    agent: str
+    agent_ver: str
+    root: str = "ballast"
+    control: str = "observe"  # observe | act
+    commissioned: bool = True  # false: `act` without a commissioned hash; shown in birth and ctl
+    buffer_bytes: int = BUFFER_BYTES
+
+
+class _Unsealed(Struct, frozen=True):
+    """Records that are still to be sealed, in order."""
+
+    channel: str
+    kind: str
+    rank: Rank
+    at_ns: int
+    bodies: Iterator[Body]
+
+
+class Uplink:
+    """The agent's half of the wire contract."""
+
+    def __init__(
+        self,
+        settings: UplinkSettings,
+        *,
+        wire: Wire,
+        signer: Signer,
+        keyring: Keyring | None,
+        clock: Clock,
+        keeper: Keeper,
+        sink: CommandSink,
+        boot: str,
+        epoch: int,
+        jitter: random.Random,
+        policy: Policy | None = None,
+    ) -> None:
+        self.settings = settings
+        self.connected = False
+        self.connections = 0
+        self.trouble = "not tried yet"  # why there is no connection
+        self.counters: Counter[str] = Counter()
+        self.outbox = Outbox(settings.buffer_bytes)
+        self._wire = wire
+        self._clock = clock
+        self._earlier = EarlierStarts(keeper)
+        self._jitter = jitter
+        self._sealer = Sealer(signer, settings.site, settings.agent, boot, clock)
+        self._epoch = epoch
+        self._keyring = keyring
+        self.commands = Commands(
+            settings.site,
+            settings.agent,
+            keyring=keyring,
+            keeper=keeper,
+            sink=sink,
+            clock=clock,
+            boot=boot,
+            up_ms=self._sealer.up_ms,
+            epoch=epoch,
+            policy=policy or Policy(),
+            answer=self._answer,
+            alarm=self._alarm,
+            counters=self.counters,
+        )
+        self._schema = ""
+        self._schema_sealed: tuple[tuple[str, bytes], ...] = ()
+        self._index: Mapping[str, int] = {}
+        self._unsealed: deque[_Unsealed] = deque()
+        self._state: Body | None = None
+        self._state_core: object = None
+        self._stop_reason: str | None = None
+        self._wake_sealing = asyncio.Event()
+        self._wake_sending = asyncio.Event()
+        self._wake_showing = asyncio.Event()
+        self._stopping = asyncio.Event()
+        self._progress = asyncio.Event()  # something was delivered
+        self._delivering: set[asyncio.Task[None]] = set()
+        self._prev: Body | None = None
+
+    # What app calls; none of it waits.
+
+    def describe(self, devices: Sequence[Device], columns: Sequence[Column]) -> None:
+        """The devices and columns that rows speak of from now on."""
+        self._schema, bodies = records.schema_bodies(devices, columns, OPS)
+        self._index = {device.id: number for number, device in enumerate(devices)}
+        sealed = []
+        for number, body in enumerate(bodies):
+            channel = f"schema/{number}" if number else "schema"
+            sealed.append((channel, self._sealer.seal(channel, "schema", body)[1]))
+        self._schema_sealed = tuple(sealed)
+        self._wake_showing.set()
+
+    def telemetry(self, at_ns: int, rows: Sequence[Row], stream: str = "main") -> None:
+        """One round of readings; describe() has named every device in it."""
+        assert self._schema, "telemetry before describe()"
+        bodies = records.batch_bodies(self._schema, self._index, at_ns, rows, self._is_late)
+        self._queue(_Unsealed(f"tele/{stream}", "tele", Rank.TELEMETRY, at_ns, bodies))
+
+    def told(self, note: Note) -> None:
+        """Something the core wants known."""
+        if isinstance(note, CommandNote):
+            self.commands.told(note)
+        else:
+            bodies = records.event_bodies(note, self._index)
+            self._queue(_Unsealed("evt", "evt", Rank.EVENT, note.at_ns, bodies))
+
+    def event(self, body: Body, at_ns: int | None = None) -> None:
+        """An event that is no note of the core's, as its body (wire.md section 5)."""
+        at_ns = self._clock.monotonic_ns() if at_ns is None else at_ns
+        self._queue(_Unsealed("evt", "evt", Rank.EVENT, at_ns, iter((body,))))
+
+    def state(self, body: Body) -> None:
+        """What `ctl` shows (records.ctl_body); published when more than measured watts changed, and every 60 s."""
+        self._state = body
+        core = _without_measurements(body)
+        if core != self._state_core:
+            self._state_core = core
+            self._wake_showing.set()
+
+    def stop(self, reason: str) -> None:
+        """Say goodbye and end run()."""
+        self._stop_reason = reason
+        self._stopping.set()
+
+    # What runs.
+
+    async def restore(self) -> None:
+        """Take up what the journal kept: leases go to the sink, what an earlier start lost is declared."""
+        self._prev = self._earlier.restore()
+        for lost in self._earlier:
+            self._declare(lost)
+        self._mark()
+        await self.commands.restore()
+
+    def _declare(self, lost: EarlierLoss) -> None:
+        boot, channel, mark = lost
+        seq, data = self._sealer.seal(channel, "gap", records.gap_body(mark, None, boot, "restart"))
+        self.outbox.put(channel, seq, data, Rank.GAP, done=lambda: self._earlier.declared(lost))
+
+    async def run(self) -> None:
+        """Until stop(): seal what there is, keep a connection."""
+        async with asyncio.TaskGroup() as tasks:
+            sealing = tasks.create_task(self._seal(), name="uplink:seal")
+            await self._stay_connected()
+            sealing.cancel()
+
+    async def _stay_connected(self) -> None:
+        tries = 0
+        while not self._stopping.is_set():
+            try:
+                await self._connect_once()
+            except* Lost as lost:
+                trouble = _first(lost)
+                if self.connected or trouble != self.trouble:
+                    log.warning("broker: %s", trouble)
+                self.trouble = trouble
+            if self.connected:
+                self.connected = False
+                tries = 0
+            if not self._stopping.is_set():
+                pause_s = PAUSES_S[min(tries, len(PAUSES_S) - 1)] * self._jitter.uniform(0.5, 1.0)
+                tries += 1
+                await _wait(self._stopping, pause_s)
+
+    async def _connect_once(self) -> None:
+        """One connection from CONNECT to its end; raises Lost (or a group of them) unless stop() ended it."""
+        self.connections += 1
+        conn = self._address("conn")
+        death = {"st": "lost", "conn": self.connections}
+        connection = await self._wire.open(Will(conn.topic(self._root), self._sealer.seal("conn", "conn", death)[1]))
+        try:
+            await connection.subscribe([self._topic_of(agent) for agent in (self.settings.agent, ALL_AGENTS)])
+            self.outbox.begin_connection()
+            await self._publish(connection, "conn", self._sealer.seal("conn", "conn", self._birth())[1], retain=True)
+            await self._show_schema(connection)
+            await self._show_state(connection)
+            self.connected = True
+            self.trouble = ""
+            log.info("broker: connected (connection %d)", self.connections)
+            await self._serve(connection)
+            await self._say_goodbye(connection)
+        except BaseException:
+            connection.abort()
+            raise
+        await connection.close()
+
+    async def _say_goodbye(self, connection: Connection) -> None:
+        self._mark(complete=not len(self.outbox) and not self._unsealed)
+        goodbye = {"st": "stopped", "conn": self.connections, "why": self._stop_reason}
+        try:
+            async with asyncio.timeout(STOP_WITHIN_S):
+                await self._publish(connection, "conn", self._sealer.seal("conn", "conn", goodbye)[1], retain=True)
+        except TimeoutError:
+            raise Lost("the broker did not take our goodbye") from None
+
+    async def _serve(self, connection: Connection) -> None:
+        """Everything at once, until stop() and what is still waiting is away."""
+        async with asyncio.TaskGroup() as tasks:
+            window = asyncio.Semaphore(WINDOW - 2)
+            running = [
+                tasks.create_task(self._receive(connection), name="uplink:receive"),
+                tasks.create_task(self._send(connection, window, tasks), name="uplink:send"),
+                tasks.create_task(self._send_backlog(connection), name="uplink:backlog"),
+                tasks.create_task(self._show(connection), name="uplink:show"),
+            ]
+            await self._stopping.wait()
+            try:
+                async with asyncio.timeout(STOP_WITHIN_S):
+                    await self._all_delivered()
+            except TimeoutError:
+                log.warning("stopping with %d records unsent", len(self.outbox))
+            for task in (*running, *self._delivering):
+                task.cancel()
+
+    async def _all_delivered(self) -> None:
+        while len(self.outbox) or self._unsealed:
+            self._progress.clear()
+            await self._progress.wait()
+
+    async def _receive(self, connection: Connection) -> None:
+        while True:
+            message = await connection.receive()
+            if await self.commands.receive(message.topic, self._root, message.data, retained=message.retained):
+                message.acknowledge()
+
+    async def _send(self, connection: Connection, window: asyncio.Semaphore, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            await window.acquire()
+            item = await self._next_item()
+            task = tasks.create_task(self._deliver(connection, item), name=f"uplink:{item.channel}:{item.seq}")
+            self._delivering.add(task)
+            task.add_done_callback(self._delivering.discard)
+            task.add_done_callback(lambda _: window.release())
+
+    async def _next_item(self) -> Item:
+        while True:
+            self._wake_sending.clear()
+            for loss in self.outbox.take_losses():
+                body = records.gap_body(loss.first, loss.last, self._sealer.boot, loss.why)
+                seq, data = self._sealer.seal(loss.channel, "gap", body)
+                self.outbox.put(loss.channel, seq, data, Rank.GAP, low=loss.first)
+            item = self.outbox.take()
+            if item is not None:
+                return item
+            await self._wake_sending.wait()
+
+    async def _send_backlog(self, connection: Connection) -> None:
+        while (item := self.outbox.take_backlog()) is not None:
+            await self._deliver(connection, item)
+            await asyncio.sleep(BACKLOG_EVERY_S)
+
+    async def _deliver(self, connection: Connection, item: Item) -> None:
+        await self._publish(connection, item.channel, item.data)
+        self.outbox.delivered(item)
+        self._progress.set()
+
+    async def _show(self, connection: Connection) -> None:
+        shown = self._schema_sealed
+        while True:
+            if not await _wait(self._wake_showing, STATE_EVERY_S):
+                self._mark()
+            self._wake_showing.clear()
+            if shown is not self._schema_sealed:
+                shown = self._schema_sealed
+                await self._show_schema(connection)
+            await self._show_state(connection)
+            await asyncio.sleep(STATE_EVERY_S_MIN)
+
+    async def _show_schema(self, connection: Connection) -> None:
+        for channel, data in self._schema_sealed:
+            await self._publish(connection, channel, data, retain=True)
+
+    async def _show_state(self, connection: Connection) -> None:
+        if self._state is not None:
+            leases = [records.lease_body(lease) for lease in self.commands.leases()]
+            data = self._sealer.seal("ctl", "ctl", {**self._state, "leases": leases})[1]
+            await self._publish(connection, "ctl", data, retain=True)
+
+    async def _publish(self, connection: Connection, channel: str, data: bytes, *, retain: bool = False) -> None:
+        await connection.publish(self._address(channel).topic(self._root), data, retain=retain)
+
+    async def _seal(self) -> None:
+        while True:
+            while self._unsealed:
+                made = self._unsealed[0]
+                for body in made.bodies:
+                    seq, data = self._sealer.seal(made.channel, made.kind, body, made.at_ns)
+                    self.outbox.put(made.channel, seq, data, made.rank)
+                    self._wake_sending.set()
+                    await asyncio.sleep(0)
+                self._unsealed.popleft()
+            self._wake_sealing.clear()
+            await self._wake_sealing.wait()
+
+    def _queue(self, made: _Unsealed) -> None:
+        if len(self._unsealed) >= UNSEALED_MAX:
+            self.outbox.lose(made.channel, self._sealer.take_seq(made.channel), "policy")
+            return
+        self._unsealed.append(made)
+        self._wake_sealing.set()
+
+    def _is_late(self) -> bool:
+        return not self.connected
+
+    def _answer(self, issuer: str, body: Body, done: Callable[[], None] | None) -> None:
+        """A command's status, from commands.py."""
+        channel = f"ack/{issuer}"
+        seq, data = self._sealer.seal(channel, "ack", body)
+        self.outbox.put(channel, seq, data, Rank.ACK, done=done)
+        self._wake_sending.set()
+        self._wake_showing.set()  # leases may have changed
+
+    def _alarm(self, why: str) -> None:
+        log.warning("%s", why)
+        self.event({"ev": None, "k": "alarm", "why": records.clipped(why)})
+
+    def _birth(self) -> Body:
+        return {
+            "st": "online",
+            "conn": self.connections,
+            "epoch": self._epoch,
+            "agent_ver": self.settings.agent_ver,
+            "api": [records.VERSION],
+            "control": self.settings.control,
+            "commissioned": self.settings.commissioned,
+            "prev": self._prev,
+            "kid": self._sealer.signer.kid.hex(),
+            "keys_ver": self._keyring.ver if self._keyring else None,
+        }
+
+    def _mark(self, *, complete: bool = False) -> None:
+        """Put into the journal, soon, from where on a channel's records may not have arrived."""
+        channels = {
+            channel: self.outbox.undelivered_from(channel, next_seq)
+            for channel, next_seq in self._sealer.next_seq.items()
+            if channel == "evt" or channel.startswith("tele/")
+        }
+        self._earlier.post(self._sealer.boot, channels, complete=complete)
+
+    def _address(self, channel: str) -> Address:
+        return self._sealer.address(channel)
+
+    def _topic_of(self, agent: str) -> str:
+        return f"{self._root}/v{records.VERSION}/{self.settings.site}/{agent}/cmd/+"
+
+    @property
+    def _root(self) -> str:
+        return self.settings.root
+
+
+def _first(group: BaseExceptionGroup[Lost]) -> str:
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else str(inner)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> bool:
+    """Whether the event came within this time."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+def _without_measurements(body: Body) -> object:
+    circuits = [{**circuit, "net_kw": None, "why": None} for circuit in body["circuits"]]
+    return {**body, "circuits": circuits}
