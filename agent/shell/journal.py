@@ -53,7 +53,7 @@ _decode_changes = msgspec.json.Decoder(dict[str, Raw]).decode
 _NULL = Raw(b"null")
 
 
-class JournalFault(Exception):
+class JournalFault(OSError):
     """What was to be kept is not durable; it may or may not survive a crash."""
 
 
