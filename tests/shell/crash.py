@@ -41,7 +41,7 @@ class Stored:
 class CrashDisk:
     """In memory; `crashed` is called with every state that a crash at this instant could leave."""
 
-    def __init__(self, files: Files | None = None, crashed: Callable[[Files], None] = lambda files: None) -> None:
+    def __init__(self, files: Files | None = None, crashed: Callable[[Files], None] | None = None) -> None:
         self.files = {name: Stored(data) for name, data in (files or {}).items()}
         self.fails = 0  # an errno, 0 when well
         self.tears = False  # a failing write leaves half of itself
@@ -107,8 +107,9 @@ class CrashDisk:
             raise OSError(self.fails, os.strerror(self.fails))
 
     def _may_crash(self) -> None:
-        for state in self.states():
-            self._crashed(state)
+        if self._crashed is not None:
+            for state in self.states():
+                self._crashed(state)
 
 
 class CrashFile:

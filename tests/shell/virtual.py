@@ -78,7 +78,7 @@ class Ears:
 
 
 class WordDialect:
-    """A family whose requests and replies are plain words: "set off", "ok", "state on"."""
+    """A family whose requests and replies are plain words, with a NUL or without: "set off", "ok", "state on"."""
 
     name = "word"
     port = 4028
@@ -92,7 +92,7 @@ class WordDialect:
         return (b"state",) * self.polls
 
     def decode_state(self, replies: Sequence[bytes], now_ns: int) -> State:
-        word, step = replies[-1].decode().split()
+        word, step = replies[-1].decode().strip("\0").split()
         if word != "state":
             raise Garbled("", word)
         return State(step if step != "?" else None, None, False, None, None, seen=Seen(heard_ns=now_ns))
@@ -104,7 +104,8 @@ class WordDialect:
         return (f"set {step}{made}".encode(),) * self.verbs
 
     def decode_answer(self, step: str, reply: bytes) -> Verdict:
-        return Verdict(reply.decode(), f"said {reply.decode()}")
+        word = reply.decode().strip("\0")
+        return Verdict(word, f"said {word}")
 
 
 class Wire:
