@@ -2,7 +2,8 @@
 
 A *panel* is one plot: a time axis in seconds, lines, perhaps marks (vertical, named instants) and spans (shaded times).
 All panels of a report share one time axis, so that one can look down from a cause to its effect. Colours are CSS
-classes that the page defines for both schemes (STYLE); a line is told from its neighbour by its dash as well as by its colour.
+classes that the page defines for both schemes (STYLE); a line is told from its neighbour by its dash as well as by its
+colour.
 
 The text is 13 units high in a drawing 720 units wide which is shown at 100 % of the page and never below 560 CSS pixels
 (the page lets a phone scroll the panel sideways), so it never falls under 10 CSS pixels.

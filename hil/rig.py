@@ -18,7 +18,7 @@ A rig is described by RigConfig (TOML or JSON) and runs in the calling event loo
     dark         dark, miners=None       supply gone or back
     move         on, miners=None         they go on or off by themselves
     state                                watts, hertz, on (how many) and each miner's {on, told_on, watts}: the truth
-    stamps                               each meter's refreshes; each miner's verbs [[ns, "off" or "on"], ...]; CLOCK_MONOTONIC
+    stamps                               each meter's refreshes; each miner's verbs [[ns, "off" or "on"], ...]
     traffic                              per meter function counts and writes, per miner requests and writes
     clear                                forgets stamps and traffic
 """
