@@ -74,7 +74,7 @@ class _Ready(Struct, frozen=True):
     until_ns: int
 
 
-class _Flight(Struct):
+class _Flight(Struct, gc=False):
     """One setpoint on its way."""
 
     setpoint: Setpoint
@@ -87,7 +87,7 @@ class _Flight(Struct):
     detail: str = ""
 
 
-class _Unknown(Struct):
+class _Unknown(Struct, gc=False):
     """The reads since a write of unknown effect."""
 
     sent_ns: int
