@@ -76,7 +76,7 @@ class Dial(Protocol):
         ...
 
     def close(self, handle: int, *, reset: bool = False) -> None:
-        """End it; with `reset` by RST, so that the peer drops unread what is still in its queue."""
+        """End it; with `reset` by RST, so that the peer waits for nothing more and keeps nothing of it."""
         ...
 
     def on_ready(self, callback: Callable[[], None]) -> None:

@@ -7,8 +7,8 @@
 The protocol (cgminer API, and with it all of port 4028) is one connection per request: connect, write the whole request
 at once, read to NUL or end of file, close. The servers are single threaded and wait without a timeout for whoever has
 connected: a connection that sends nothing, or one forgotten, locks everybody else out. Hence nothing is opened before
-it is needed, the request goes out as soon as the socket takes it, and whatever is given up is closed by reset, which
-also takes a request that was not read yet out of the miner's queue.
+it is needed, the request goes out as soon as the socket takes it, and whatever is given up is closed by reset, so that
+the miner wastes no time on it. A request that its kernel has taken it may still read: older ones before newer ones.
 
 How a volley goes
 -----------------
