@@ -140,6 +140,8 @@ class Agent:
                 await server.close()
         if self._durable is not None:
             self.journal.post("core", self._durable)
+        # Only after a crash may a load that is found off be taken for one that we lowered and could not note.
+        self.journal.post("armed", None)
         await self.journal.close()
 
     def _work(

@@ -1,7 +1,8 @@
 """What a circuit's power is, and what it will be when all that was sent has arrived.
 
 A circuit's power is its meter; else its meter's backup; a circuit without a meter is the sum of its children and loads
-plus `unmetered_w`, marked estimated. With meter and backup silent it is unknown.
+plus `unmetered_w`, marked estimated. With meter and backup silent, or repeating themselves (a frozen meter would hide
+every rise and every fall), it is unknown.
 
 In flight: watts that were told to fall and are not due yet count as falling, once. What the meter has already shown
 since the first outstanding cut (base - now) is credited to the cuts that are due first, then to the others; so a slow
@@ -60,8 +61,13 @@ def _metered(keys: MeterKeys, state: State, image: Image, now_ns: int) -> Net:
     reading = image.points.get(keys.power)
     meter = keys.meter.id
     if reading is not None and reading.value is not None and reading.quality is not Quality.BAD:
-        fresh = now_ns - reading.taken_ns <= keys.fresh_ns
-        return Net(reading.value if fresh else None, reading.value, reading.taken_ns, False, meter)
+        if now_ns - reading.taken_ns > keys.fresh_ns:
+            return Net(None, reading.value, reading.taken_ns, False, meter)
+        pulse = image.pulses.get(meter)
+        if pulse is not None and now_ns - pulse.changed_ns > keys.alive_ns:
+            # It answers and repeats itself: what it says was true when it last changed.
+            return Net(None, reading.value, pulse.changed_ns, False, meter)
+        return Net(reading.value, reading.value, reading.taken_ns, False, meter)
     for refresh in reversed(state.refreshes.get(meter, ())):
         if refresh.power_w is not None:
             return Net(None, refresh.power_w, refresh.taken_ns, False, meter)

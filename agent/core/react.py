@@ -42,7 +42,7 @@ def react(tree: Tree, rules: Rules, state: State, image: Image, armed: Armed, no
     found = nets(tree, state, image, armed, now_ns)
     state = _with_refreshes(tree, state, image)
     state, blind = _blindness(tree, state, found, armed, now_ns)
-    state, bounds = _ask_rules(tree, rules, state, image, now_ns)
+    state, bounds = _ask_rules(tree, rules, state, image, found, now_ns)
     bounds += blind
     by_circuit: dict[str, list[Bound]] = {}
     durable = state.durable
@@ -132,7 +132,9 @@ def _blindness(
     return (replace(state, circuits={**state.circuits, **changed}) if changed else state), bounds
 
 
-def _ask_rules(tree: Tree, rules: Rules, state: State, image: Image, now_ns: int) -> tuple[State, list[Bound]]:
+def _ask_rules(
+    tree: Tree, rules: Rules, state: State, image: Image, found: Mapping[str, Net], now_ns: int
+) -> tuple[State, list[Bound]]:
     """Every rule's bound, and what each remembers."""
     bounds = list(rules.limits)
     memories: dict[str, RuleMemory] = {}
@@ -140,7 +142,7 @@ def _ask_rules(tree: Tree, rules: Rules, state: State, image: Image, now_ns: int
         event = event_of(state.durable, rule.id)
         if event is not None and event.lifted:
             event = None  # its loads are on their way back: a new crossing is a new event
-        memory, bound = decide_under_frequency(rule, tree, state, image, now_ns, event)
+        memory, bound = decide_under_frequency(rule, tree, state, image, now_ns, event, found[rule.circuit].last_w)
         if memory is not state.rules.get(rule.id):
             memories[rule.id] = memory
         if bound is not None:
@@ -214,6 +216,7 @@ def _take(tree: Tree, state: State, armed: Armed, binding: Bound, needed_w: floa
     for sent in state.durable.cuts:
         if sent.told_ns >= armed.made_ns:
             gone.update(sent.loads)
+    gone.update(load for load, down in state.durable.lowered.items() if down.told_ns >= armed.made_ns)
     if gone:
         ladder = without(ladder, gone)
     room_w = min(

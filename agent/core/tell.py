@@ -35,7 +35,7 @@ def _event(event: Event, kind: str, why: str, net: Net, now_ns: int) -> EventNot
         event.rule,
         event.cls.name.lower(),
         why,
-        event.hi_w if event.hi_w != float("-inf") else None,
+        event.hi_w,
         net.meter,
         net.watts,
         now_ns - net.taken_ns if net.taken_ns else None,

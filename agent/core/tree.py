@@ -5,6 +5,7 @@ from agent.core.values import NS_PER_MS
 
 FRESH_NS_MIN = 250 * NS_PER_MS  # a polled value is still fresh after a lost poll or two, however fast the poll is
 POLLS_FRESH = 5
+REFRESHES_ALIVE = 5  # design.md 4.2: some fast register changes within five refreshes, or the meter is not alive
 
 
 class MeterKeys:
@@ -16,6 +17,7 @@ class MeterKeys:
         self.frequency = f"{meter.id}.frequency_hz"
         self.voltages = tuple(f"{meter.id}.voltage_l{phase}_v" for phase in (1, 2, 3))
         self.fresh_ns = max(FRESH_NS_MIN, POLLS_FRESH * meter.poll_ns)
+        self.alive_ns = REFRESHES_ALIVE * meter.refresh_ns + self.fresh_ns
 
 
 class Tree:

@@ -64,6 +64,7 @@ class Rig:
         self.extra_w = 10_000.0
         self.meter_dead = False
         self.meter_frozen = False
+        self.power_bad = False
         self.leases: tuple[Lease, ...] = ()
         self.loads: dict[str, LoadSeen] = {}
         self.writes: dict[str, Write] = {}
@@ -104,7 +105,7 @@ class Rig:
             if not self.meter_frozen:
                 self.pulse = Pulse(self.pulse.refreshes + 1, self.now_ns)
             for name, value in (
-                ("power_w", self.watts),
+                ("power_w", None if self.power_bad else self.watts),
                 ("frequency_hz", self.hz),
                 ("voltage_l1_v", self.volts),
                 ("voltage_l2_v", self.volts),

@@ -166,3 +166,25 @@ def test_a_silent_meter_before_its_time_sheds_nothing_and_raises_nothing() -> No
     told = rig.tick(30)
 
     assert told == ()
+
+
+def test_a_frozen_meter_is_no_measurement_and_leads_to_blind() -> None:
+    rig = Rig(a_site(fallback_w=40_000.0, blind_after_ns=2 * SECOND))
+    rig.settle()
+
+    rig.meter_frozen = True
+    rig.tick(30)
+
+    assert rig.mode() is Mode.BLIND
+    assert rig.watts <= 40_000
+
+
+def test_a_frozen_meter_does_not_make_one_cut_into_many() -> None:
+    rig = Rig(a_site(blind_after_ns=60 * SECOND))
+    rig.settle()
+    rig.meter_frozen = True
+
+    rig.leases = (a_lease(kw=100, seconds=3_600),)
+    rig.tick(100)
+
+    assert sum(not on for on in rig.on.values()) <= 12

@@ -198,3 +198,15 @@ def test_in_observe_it_says_what_it_would_do_and_tells_nobody() -> None:
 
     assert told == ()
     assert rig.kinds() == ["begin", "cut", "end"]
+
+
+def test_with_its_power_unknown_a_crossing_sheds_the_watts_asked_for_and_not_everything() -> None:
+    rig = steady()
+    for _ in range(20):
+        rig.tick()
+        rig.power_bad = True
+
+    rig.hz = 49.4
+    told = rig.tick()
+
+    assert 20 <= len(told) <= 21

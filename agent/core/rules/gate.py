@@ -22,7 +22,6 @@ SLOPE_HZ_PER_S_MAX = 10.0
 SLOPE_NS_MIN = 100 * NS_PER_MS
 VOLTAGE_PU_MIN, VOLTAGE_PU_MAX = 0.5, 1.3
 PHASES_MIN = 2
-ALIVE_REFRESHES = 5
 
 
 class Gated(Struct, frozen=True):
@@ -46,7 +45,7 @@ def gate(keys: MeterKeys, refreshes: tuple[Refresh, ...], image: Image, now_ns: 
     if hz is None:
         return SILENT
     pulse = image.pulses.get(keys.meter.id)
-    if pulse is None or now_ns - pulse.changed_ns > ALIVE_REFRESHES * keys.meter.refresh_ns + keys.fresh_ns:
+    if pulse is None or now_ns - pulse.changed_ns > keys.alive_ns:
         return FROZEN
     alive = 0
     for key in keys.voltages:

@@ -37,9 +37,18 @@ class UnderFrequency(Struct, frozen=True, tag="under_frequency"):
 
 
 def decide_under_frequency(
-    rule: UnderFrequency, tree: Tree, state: State, image: Image, now_ns: int, open_event: Event | None
+    rule: UnderFrequency,
+    tree: Tree,
+    state: State,
+    image: Image,
+    now_ns: int,
+    open_event: Event | None,
+    last_w: float,
 ) -> tuple[RuleMemory, Bound | None]:
-    """The rule's memory after this image, and its bound while it is shedding."""
+    """The rule's memory after this image, and its bound while it is shedding.
+
+    `last_w` is the circuit's newest known or estimated net power, for when no refresh before the crossing had any.
+    """
     memory = state.rules.get(rule.id, RuleMemory())
     keys = tree.meters[rule.meter]
     refreshes = state.refreshes.get(rule.meter, ())
@@ -62,13 +71,9 @@ def decide_under_frequency(
     if below < rule.confirm_refreshes:
         return after, None
     base_w = _baseline(rule, tree, state, refreshes)
-    if rule.to_w is not None:
-        hi_w = rule.to_w
-    elif base_w is not None and rule.shed_w is not None:
-        hi_w = base_w - rule.shed_w
-    else:
-        # What it drew before is not known at all: nothing to count from, so everything that is armed goes.
-        hi_w = float("-inf")
+    if base_w is None:
+        base_w = last_w
+    hi_w = rule.to_w if rule.to_w is not None else base_w - (rule.shed_w or 0.0)
     return after, _bound(rule, hi_w, base_w)
 
 
