@@ -26,7 +26,7 @@ from hil.bench.machine import BenchError, describe
 from hil.bench.programs import Fleet, Floor, build
 from hil.bench.subject import ARMED_SHARE, POLL_MS, SETTLE_S_MAX, START_S_MAX, WATTS, Slowed, Subject
 
-OUT = Path("out/bench")
+OUT = Path("out/bench").resolve()  # the agent is told absolute paths
 OUR_NET, FLOOR_NET = 21, 22  # 127.21.x.y and 127.22.x.y
 CALM_HZ, LOW_HZ = 50.0, 49.45  # 0.55 Hz within the 100 ms that the gate looks back: 5.5 Hz/s, and 10 are believed
 CALM_S = 0.15  # at least this long calm before the register changes: the gate's look back, and a crossing must be seen
