@@ -28,6 +28,8 @@ def ask_status(paths: Sequence[Path]) -> dict[str, Any]:
     answer = _ask(_connected(paths), {"ask": "status"})
     if not isinstance(answer, dict):
         raise NoAgent("the agent answered something that is no status; are both of the same version?")
+    if "error" in answer:
+        raise NoAgent(f"the agent answered: {answer['error']}")
     return answer
 
 

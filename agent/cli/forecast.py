@@ -1,8 +1,8 @@
 """What a site would do, worked out from its site.toml alone, at rated watts: the ladder, each rule's shed, its time.
 
-Theory. Loads are shed cheapest first; among equals the larger first, so that few are told; then by name. A load gives
-up its rated watts less what it draws asleep. What a rule would shed is the shortest run of its circuit's ladder that is
-enough. The time from the grid's change until the watts are gone is at most the sum of
+Theory. Loads are shed in the order of agent/core/tree.py. A load gives up its rated watts less what it draws at its
+lowest step. What a rule would shed is the shortest run of its circuit's ladder that is enough.
+The time from the grid's change until the watts are gone is at most the sum of
 
     refresh   until the meter has a new value: its refresh_ms
     poll      until it is read: its fast_ms; of a circuit without a meter, its loads' poll_s
@@ -18,14 +18,15 @@ from msgspec import Struct
 from agent.config import (
     CircuitTable,
     CommandRule,
-    MinersTable,
     PowerCapRule,
     RuleTable,
     SiteFile,
     UnderFrequencyRule,
 )
 from agent.config.checks import floors_kw
-from drivers.miners.families import FAMILIES
+from agent.core.tree import Tree
+from agent.core.values import NS_PER_MS
+from agent.translate import frequency_meter, translate
 
 SEND_MS: Final = ((1000, 100), (4000, 250))  # loads -> ms, p99
 SEND_MS_MAX: Final = 500  # 8,000 loads
@@ -99,33 +100,30 @@ class Forecast(Struct, frozen=True):
 
 def forecast(file: SiteFile) -> Forecast:
     """What the site would do."""
+    tree = Tree(translate(file).site)
     circuits = _circuits(file)
-    rules = tuple(_rule(file, circuits, rule) for rule in file.rules)
+    rules = tuple(_rule(file, tree, circuits, rule) for rule in file.rules)
     return Forecast(
         file.site.id,
         file.site.agent,
         file.site.control,
         circuits,
-        ladder(file, _root(file).id),
+        ladder(tree, _root(file).id),
         rules,
     )
 
 
-def ladder(file: SiteFile, circuit: str) -> tuple[Rung, ...]:
-    """A circuit's loads in shedding order with cumulative watts."""
-    beneath = _beneath(file, circuit)
-    loads = [
-        (miners.value_usd_per_mwh, -host.rated_w, miners.load_id(host), miners)
-        for miners in file.miners
-        if miners.circuit in beneath
-        for host in miners.hosts
-    ]
+def ladder(tree: Tree, circuit: str) -> tuple[Rung, ...]:
+    """A circuit's loads in the order in which the agent would shed them, with cumulative watts."""
     rungs: list[Rung] = []
     sum_w = 0.0
-    for _, negative_w, name, miners in sorted(loads, key=lambda load: load[:3]):
-        worth_w = -negative_w - miners.sleep_w
+    for load in tree.shed_order:
+        if circuit not in tree.path[load.circuit]:
+            continue
+        below = load.steps[0]
+        worth_w = load.steps[-1].watts - below.watts
         sum_w += worth_w
-        rungs.append(Rung(name, miners.id, miners.circuit, worth_w, sum_w, _reach_ms(miners)))
+        rungs.append(Rung(load.id, load.group, load.circuit, worth_w, sum_w, below.reach_ns // NS_PER_MS))
     return tuple(rungs)
 
 
@@ -140,10 +138,6 @@ def _beneath(file: SiteFile, circuit: str) -> set[str]:
         if other.parent in found:
             found.add(other.id)
     return found
-
-
-def _reach_ms(miners: MinersTable) -> int:
-    return FAMILIES[miners.family].steps[0].reach_ms
 
 
 def _circuits(file: SiteFile) -> tuple[CircuitRow, ...]:
@@ -184,13 +178,13 @@ def _circuits(file: SiteFile) -> tuple[CircuitRow, ...]:
     return tuple(rows)
 
 
-def _rule(file: SiteFile, circuits: tuple[CircuitRow, ...], rule: RuleTable) -> RuleRow:
+def _rule(file: SiteFile, tree: Tree, circuits: tuple[CircuitRow, ...], rule: RuleTable) -> RuleRow:
     circuit = rule.circuit if rule.circuit is not None else _root(file).id
     row = next(row for row in circuits if row.id == circuit)
-    rungs = ladder(file, circuit)
+    rungs = ladder(tree, circuit)
     when, wanted_kw = _wanted(rule, row)
     taken = _cut(rungs, 1000 * wanted_kw)
-    refresh, poll = (0.0, 0.0) if isinstance(rule, CommandRule) else _heard_within(file, circuit)
+    refresh, poll = _heard_within(file, rule)
     confirm = refresh * (rule.confirm_refreshes - 1) if isinstance(rule, UnderFrequencyRule) else 0.0
     send = float(next((ms for loads, ms in SEND_MS if len(taken) <= loads), SEND_MS_MAX)) if taken else 0.0
     load = float(max((rung.reach_ms for rung in taken), default=0))
@@ -231,11 +225,17 @@ def _cut(rungs: tuple[Rung, ...], wanted_w: float) -> tuple[Rung, ...]:
     return rungs
 
 
-def _heard_within(file: SiteFile, circuit: str) -> tuple[float, float]:
-    """How old its power may be, ms: its meter's refresh and poll; without a meter, its loads' poll."""
-    name = next(row.meter for row in file.circuits if row.id == circuit)
+def _heard_within(file: SiteFile, rule: RuleTable) -> tuple[float, float]:
+    """How old what the rule looks at may be, ms: the meter's refresh and poll; without a meter, its loads' poll."""
+    if isinstance(rule, CommandRule):
+        return 0.0, 0.0
+    name: str | None
+    if isinstance(rule, UnderFrequencyRule):
+        name = frequency_meter(file, rule.circuit)
+    else:
+        name = next(row.meter for row in file.circuits if row.id == rule.circuit)
     for meter in file.meters:
         if meter.id == name:
             return float(meter.refresh_ms), float(meter.fast_ms)
-    beneath = _beneath(file, circuit)
+    beneath = _beneath(file, rule.circuit)
     return 0.0, max((1000 * miners.poll_s for miners in file.miners if miners.circuit in beneath), default=0.0)

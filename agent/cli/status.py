@@ -80,7 +80,7 @@ def print_status(status: Row, *, whole: bool = False) -> None:
     if events:
         print_table(
             "Shed now (kW)",
-            ("event", "circuit", "rule", "class", "shed", "loads"),
+            ("event", "circuit", "rule", "class", "stage", "shed", "loads"),
             [_event_cells(row) for row in events],
             right=("shed", "loads"),
         )
@@ -106,13 +106,26 @@ def _heading(status: Row) -> Iterator[str]:
     broker = status.get("broker")
     if isinstance(broker, dict):
         detail = f" ({broker['detail']})" if broker.get("detail") else ""
-        yield f"broker: {_text(broker, 'state')} for {_time(broker.get('since_ms'))}{detail}"
+        since = f" for {_time(broker['since_ms'])}" if "since_ms" in broker else ""
+        yield f"broker: {_text(broker, 'state')}{since}{detail}"
     buffer = status.get("buffer")
     if isinstance(buffer, dict):
         waiting = f"{buffer.get('records', '?')} records, {_mib(buffer.get('bytes'))}"
         yield f"waiting for it: {waiting}; lost so far: {buffer.get('lost', '?')}"
-    if isinstance(status.get("loop_late_ms"), int | float):
-        yield f"control loop late: {status['loop_late_ms']:.1f} ms"
+    late = status.get("loop_late_ms")
+    if isinstance(late, int | float):
+        yield f"control loop late: {late:.1f} ms"
+    if status.get("journal") not in (None, "ok"):
+        yield f"JOURNAL {status['journal']}: what is decided now may be forgotten in a crash; look at the disk"
+    for link in _rows(status, "links"):
+        if link.get("state") != "up":
+            where = f"{_text(link, 'id')} ({_text(link, 'address')})"
+            yield f"link {where} {_text(link, 'state')}: {link.get('detail') or ''}"
+    faults = status.get("faults")
+    for fault in faults if isinstance(faults, list) else ():
+        yield f"fault: {fault}"
+    for row in _rows(status, "response"):
+        yield f"rule {_text(row, 'rule')} could give {_kw(row.get('kw'))} kW within {_time(row.get('ms'))}"
 
 
 def _circuit_cells(row: Row) -> tuple[str, ...]:
@@ -143,7 +156,10 @@ def _event_cells(row: Row) -> tuple[str, ...]:
     loads = row.get("loads")
     count = str(len(loads)) if isinstance(loads, list) else str(loads if loads is not None else "?")
     names = ("ev", "circuit", "rule", "class")
-    return (*(_text(row, name) for name in names), _kw(row.get("shed_kw")), count)
+    stage = "returning" if row.get("returning") else "holding"
+    if row.get("observed_only"):
+        stage += ", observed only"
+    return (*(_text(row, name) for name in names), stage, _kw(row.get("shed_kw")), count)
 
 
 def _device_cells(row: Row) -> tuple[str, ...]:

@@ -21,11 +21,12 @@ def check(draft: Draft) -> None:
     _check_ids(draft)
     _check_references(draft)
     _check_site(draft)
-    if _tree_holds(draft):
+    tree_holds = _tree_holds(draft)
+    if tree_holds:
         _check_limits(draft)
     for path, rule in draft.rules:
         if isinstance(rule, UnderFrequencyRule):
-            _check_under_frequency(draft, path, rule)
+            _check_under_frequency(draft, path, rule, tree_holds=tree_holds)
     _check_caps(draft)
     _check_mqtt(draft)
 
@@ -42,6 +43,19 @@ def floors_kw(circuits: Iterable[CircuitTable], asleep_kw: Mapping[str, float]) 
             floors[at] += own_kw
             at = parent[at]
     return floors
+
+
+def meter_above(circuit: str, draft: Draft) -> str | None:
+    """The id of the meter nearest above a circuit, on itself at best: one grid has one frequency."""
+    rows = {row.id: row for _, row in draft.circuits}
+    seen: set[str] = set()
+    at: str | None = circuit
+    while at is not None and at in rows and at not in seen:
+        if rows[at].meter is not None:
+            return rows[at].meter
+        seen.add(at)
+        at = rows[at].parent
+    return None
 
 
 def _check_ids(draft: Draft) -> None:
@@ -162,18 +176,16 @@ def _check_limits(draft: Draft) -> None:
             draft.reader.fault((*path, "fallback_kw"), "above limit_kw", f"write {circuit.limit_kw:g} or less")
 
 
-def _check_under_frequency(draft: Draft, path: Path, rule: UnderFrequencyRule) -> None:
+def _check_under_frequency(draft: Draft, path: Path, rule: UnderFrequencyRule, *, tree_holds: bool) -> None:
     fault = draft.reader.fault
     if rule.shed_kw is None and rule.to_kw is None:
         mend = "add it: kW below what it drew before; or to_kw, the kW to go to"
         fault((*path, "shed_kw"), "missing, and no to_kw", mend, missing=True)
     elif rule.shed_kw is not None and rule.to_kw is not None:
         fault((*path, "to_kw"), "written beside shed_kw", "keep one of the two")
-    for circuit_path, circuit in draft.circuits:
-        if circuit.id == rule.circuit and circuit.meter is None:
-            line = draft.reader.lines.at(circuit_path)
-            wrong = f"this circuit (line {line}) has no meter, so no frequency"
-            fault((*path, "circuit"), wrong, "name a circuit that has one, or give it one")
+    if tree_holds and meter_above(rule.circuit, draft) is None and rule.circuit in draft.reader.ids("circuit"):
+        wrong = "no meter on this circuit nor on one above it, so no frequency"
+        fault((*path, "circuit"), wrong, "give one of them a meter")
     if draft.site is None:
         return
     nominal_hz = draft.site.nominal_hz

@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from agent.config.checks import meter_above
 from agent.config.lines import Path
 from agent.config.reading import Draft, Reader
 from agent.config.tables import LinkTable, MeterTable, UnderFrequencyRule
@@ -145,20 +146,14 @@ def _timed(meter: MeterTable, profile: Profile, written: frozenset[str]) -> Mete
 def _check_points(draft: Draft, profiles: dict[str, Profile]) -> None:
     """A circuit's meter measures power; one that drives a frequency rule, frequency and two voltages."""
     points = {meter: {point.name for point in profile.points} for meter, profile in profiles.items()}
-    needs: dict[str, str] = {}
     for path, circuit in draft.circuits:
-        if circuit.meter is None:
-            continue
-        needs[circuit.id] = circuit.meter
         if circuit.meter in points and "power_w" not in points[circuit.meter]:
             wrong = "its profile has no power_w"
             draft.reader.fault((*path, "meter"), wrong, "name a meter that measures the circuit's power")
     for path, rule in draft.rules:
-        if not isinstance(rule, UnderFrequencyRule) or rule.circuit not in needs:
+        meter = meter_above(rule.circuit, draft) if isinstance(rule, UnderFrequencyRule) else None
+        if meter is None or meter not in points:
             continue
-        known = points.get(needs[rule.circuit])
-        if known is None:
-            continue
-        if "frequency_hz" not in known or sum(name in known for name in _VOLTAGES) < _VOLTAGES_MIN:
-            wrong = f'meter "{needs[rule.circuit]}" gives no frequency with two phase voltages'
+        if "frequency_hz" not in points[meter] or sum(name in points[meter] for name in _VOLTAGES) < _VOLTAGES_MIN:
+            wrong = f'meter "{meter}" gives no frequency with two phase voltages'
             draft.reader.fault((*path, "circuit"), wrong, "name a circuit whose meter does")

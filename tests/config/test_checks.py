@@ -46,11 +46,7 @@ CHANGES = [
         'circuit = "hal"',
         'circuit = "hal": there is no [[circuit]] of this id; did you mean "hall"?',
     ),
-    (
-        'circuit = "poi"',
-        'circuit = "hall"',
-        "this circuit (line 12) has no meter, so no frequency; name a circuit that has",
-    ),
+    ('meter = "main"\n', "", "no meter on this circuit nor on one above it, so no frequency; give one of them a meter"),
     ("limit_kw = 300", "limit_kw = 1", "limit_kw = 1: below what can be reached: 1.5 kW is the least it can draw"),
     ("unmetered_kw = 10", "unmetered_kw = 399", "limit_kw = 400: below what can be reached: 400.5 kW is the least"),
     ("fallback_kw = 50", "fallback_kw = 11", "fallback_kw = 11: out of reach: 11.5 kW is the least it can draw"),
