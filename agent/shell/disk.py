@@ -98,6 +98,9 @@ class RealDisk:
         try:
             _write_all(descriptor, data)
             os.fsync(descriptor)
+        except OSError:
+            os.unlink(beside)  # on a full disk it takes the room that others need
+            raise
         finally:
             os.close(descriptor)
         os.rename(beside, path)

@@ -1,5 +1,6 @@
 """The real disk: its order of writing, syncing and renaming is what makes replace() all or nothing."""
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,24 @@ def test_replace_syncs_the_data_before_the_name_and_the_name_before_it_returns(
         f"fsync {tmp_path.name}",
     ]
     assert path.read_bytes() == b"news"
+
+
+def test_a_replace_that_fails_leaves_the_old_content_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        RealDisk().replace(path, b"new")
+    monkeypatch.undo()
+
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["journal"]
 
 
 def test_it_appends_reads_renames_and_removes(tmp_path: Path) -> None:

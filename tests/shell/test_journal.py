@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from agent.shell.journal import JSON, Journal, JournalFault
-from tests.shell.crash import CrashDisk, Inline
+from tests.shell import virtual
+from tests.shell.crash import CrashDisk, Inline, T, Ts
+from tests.shell.virtual import Since
+from tests.sim.clock import VirtualClock
 
 FOLDER = Path("/state")
 FILE = str(FOLDER / "journal")
@@ -255,6 +258,30 @@ def test_a_torn_end_is_cut_and_told() -> None:
         assert len(faults) == 1
 
     run(story)
+
+
+def test_a_disk_that_hangs_is_told_after_five_seconds_and_again_when_it_is_back() -> None:
+    class Hanging(Inline):
+        hangs_s = 0.0
+
+        async def in_thread(self, fn: Callable[[*Ts], T], *args: *Ts) -> T:
+            await asyncio.sleep(self.hangs_s)
+            return fn(*args)
+
+    async def story(clock: VirtualClock) -> None:
+        spawn, faults, since = Hanging(), list[tuple[int, str]](), Since(clock)
+        journal = await Journal.open(
+            CrashDisk(), spawn, FOLDER, on_fault=lambda fault: faults.append((round(since.ms()), fault))
+        )
+        spawn.hangs_s = 12.0
+
+        await journal.keep("epoch", 1)
+
+        assert [at for at, _ in faults] == [5_000, 12_000]
+        assert "does not answer" in faults[0][1]
+        assert not journal.degraded
+
+    virtual.run(story)
 
 
 def test_a_caller_that_gave_up_waiting_harms_nobody() -> None:
