@@ -16,7 +16,9 @@ from html import escape
 from msgspec import Struct
 
 WIDTH = 720
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 34, 30
+_LEFT, _RIGHT, _BOTTOM = 58, 12, 30
+_LEGEND, _ROW = 30, 16  # heights of the legend and of a row of marks' names, above the plot
+_LETTER = 7  # units that a letter is wide, about
 _TICKS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
 STYLE = """
@@ -75,14 +77,16 @@ def draw(panel: Panel, from_s: float, to_s: float) -> str:
     """The panel as an `svg` element for inclusion in HTML."""
     low, high, step = _value_axis(panel)
     x = _Scale(from_s, to_s, _LEFT, WIDTH - _RIGHT)
-    y = _Scale(low, high, panel.height - _BOTTOM, _TOP)
+    rows = _rows(panel.marks, x)
+    top = _LEGEND + _ROW * (max(rows, default=-1) + 1) + 4
+    y = _Scale(low, high, panel.height - _BOTTOM, top)
     parts = [
         f'<svg class="plot" viewBox="0 0 {WIDTH} {panel.height}" role="img" '
         f'aria-label="{escape(panel.title, quote=True)}" xmlns="http://www.w3.org/2000/svg">'
     ]
-    parts += [_span(span, x, panel.height) for span in panel.spans]
+    parts += [_span(span, x, top, panel.height) for span in panel.spans]
     parts += _grid(x, y, step, panel.height)
-    parts += [_mark(mark, x, panel.height) for mark in panel.marks]
+    parts += [_mark(mark, row, x, panel.height) for mark, row in zip(panel.marks, rows, strict=True)]
     parts += [_curve(line, index + 1, x, y) for index, line in enumerate(panel.lines)]
     parts += _legend(panel)
     parts.append("</svg>")
@@ -109,7 +113,7 @@ def _value_axis(panel: Panel) -> tuple[float, float, float]:
     if not shown:
         shown = [0.0, 1.0]
     low, high = min(shown), max(shown)
-    step = _tick((high - low) or abs(high) or 1.0, 5)
+    step = _tick((high - low) or abs(high) or 1.0, 6)
     return math.floor(low / step) * step, max(math.ceil(high / step), math.floor(low / step) + 1) * step, step
 
 
@@ -139,21 +143,35 @@ def _grid(x: _Scale, y: _Scale, step: float, height: int) -> list[str]:
     return parts
 
 
-def _span(span: Span, x: _Scale, height: int) -> str:
+def _span(span: Span, x: _Scale, top: int, height: int) -> str:
     left, right = x(max(span.from_s, x.low)), x(min(span.to_s, x.high))
     label = f'<text class="quiet" x="{left + 4}" y="{height - _BOTTOM - 6}">{escape(span.name)}</text>'
     return (
-        f'<rect class="span" x="{left}" y="{_TOP}" width="{max(0.0, round(right - left, 1))}" '
-        f'height="{height - _TOP - _BOTTOM}"/>{label}'
+        f'<rect class="span" x="{left}" y="{top}" width="{max(0.0, round(right - left, 1))}" '
+        f'height="{height - top - _BOTTOM}"/>{label}'
     )
 
 
-def _mark(mark: Mark, x: _Scale, height: int) -> str:
-    at = x(mark.at_s)
-    end = at > WIDTH * 0.75
-    label = f'<text class="quiet" x="{at - 4 if end else at + 4}" y="{_TOP + 12}"'
-    label += f"{' text-anchor=' + chr(34) + 'end' + chr(34) if end else ''}>{escape(mark.name)}</text>"
-    return f'<line class="mark" x1="{at}" y1="{_TOP}" x2="{at}" y2="{height - _BOTTOM}"/>{label}'
+def _rows(marks: Sequence[Mark], x: _Scale) -> list[int]:
+    """The row of each mark's name above the plot: the first in which it does not run into another."""
+    ends: list[float] = []
+    rows = []
+    for mark in marks:
+        left = _name_left(mark, x)
+        row = next((row for row, end in enumerate(ends) if end <= left), len(ends))
+        ends[row : row + 1] = [left + _LETTER * len(mark.name) + 10]
+        rows.append(row)
+    return rows
+
+
+def _name_left(mark: Mark, x: _Scale) -> float:
+    return min(x(mark.at_s), WIDTH - _RIGHT - _LETTER * len(mark.name))
+
+
+def _mark(mark: Mark, row: int, x: _Scale, height: int) -> str:
+    at, up = x(mark.at_s), _LEGEND + _ROW * row
+    name = f'<text class="quiet" x="{_name_left(mark, x)}" y="{up + 12}">{escape(mark.name)}</text>'
+    return f'<line class="mark" x1="{at}" y1="{up + 15}" x2="{at}" y2="{height - _BOTTOM}"/>{name}'
 
 
 def _curve(line: Line, number: int, x: _Scale, y: _Scale) -> str:
@@ -180,7 +198,7 @@ def _legend(panel: Panel) -> list[str]:
     parts = [f'<text x="{_LEFT}" y="20" font-weight="600">{escape(panel.title)}, {escape(panel.unit)}</text>']
     at = WIDTH - _RIGHT
     for number, line in reversed(list(enumerate(panel.lines, start=1))):
-        at -= 7 * len(line.name)
+        at -= _LETTER * len(line.name)
         parts.append(f'<text x="{at}" y="20">{escape(line.name)}</text>')
         sample = f'<line class="line c{number}" x1="{at - 30}" y1="16" x2="{at - 6}" y2="16"/>'
         parts.append(f'<circle class="d{number}" cx="{at - 12}" cy="16" r="3"/>' if line.dots else sample)

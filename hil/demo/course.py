@@ -102,6 +102,9 @@ class Director:
         course.capped_from_w = self._watts()
         course.sent_ns = time.monotonic_ns()
         await self._send()
+        if course.send_exit != 0:
+            self._say(f"`ballast send` ended with {course.send_exit}: {course.send_words}")
+            return
         self._to("simulated grid: the lease runs out; return by ramp")
         lapse_ns = course.sent_ns + figures.LEASE_S * 1_000_000_000
         await asyncio.sleep(max(0.0, (lapse_ns - time.monotonic_ns()) / 1e9))

@@ -16,7 +16,7 @@ SHED_BELOW_HZ: Final = 49.50
 SHED_KW: Final = 120.0
 RELEASE_ABOVE_HZ: Final = 49.95
 RELEASE_FOR_S: Final = 3.0
-RAMP_UP_KW_PER_MIN: Final = 900.0
+RAMP_UP_KW_PER_MIN: Final = 1200.0
 FALLBACK_KW: Final = 60.0
 
 FIRST: Final = "12:32:50"  # what is played of the recording, local time; the voltage is gone at 12:33:24

@@ -75,7 +75,8 @@ def _panels(
             ],
             marks,
             spans,
-            height=260,
+            height=280,
+            high=figures.NOMINAL_HZ + 0.1,
         ),
         Panel(
             "Net power at the connection",
@@ -86,7 +87,7 @@ def _panels(
             ],
             marks,
             spans,
-            height=260,
+            height=280,
             low=0.0,
         ),
         Panel(
@@ -95,7 +96,7 @@ def _panels(
             [Line("miners hashing", [(at(sample.at_ns), float(sample.on)) for sample in samples], stepped=True)],
             marks,
             spans,
-            height=180,
+            height=200,
             low=0.0,
             high=float(figures.MINERS),
         ),
@@ -139,7 +140,7 @@ h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .3rem; } h2 { font-size: 1
 p { margin: .3rem 0; } .quiet { color: var(--quiet); font-size: .9rem; }
 .outcome { font-weight: 600; } .good { color: var(--good); } .bad { color: var(--bad); }
 ol { list-style: none; padding: 0; margin: 0; } li { display: flex; gap: .8rem; padding: .45rem 0;
-  border-top: 1px solid var(--grid); } .mark { flex: 0 0 3.2rem; font-weight: 600; }
+  border-top: 1px solid var(--grid); } .mark { flex: 0 0 3.6rem; font-weight: 600; }
 .tag { background: var(--span); border-radius: .3rem; padding: 0 .4rem; font-size: .8rem; white-space: nowrap; }
 .scroll { overflow-x: auto; margin: .5rem 0 1.2rem; } .scroll svg { min-width: 35rem; }
 table { border-collapse: collapse; width: 100%; font-size: .95rem; }
@@ -167,14 +168,14 @@ miners' API and MQTT over real sockets to stand-ins that share no code with it.<
 </ol>
 <h2>What happened</h2>
 <p class="quiet">Seconds since the agent was started. Until the shaded part the frequency is the recording of the
-Iberian blackout, Toledo, 2025-04-28 {f.FIRST} to {f.LAST} CEST (LEMUR, Universidad de Oviedo; MIT), played in real time: the
-dots are its samples, 2 s apart, and the line between them is drawn. Before it the grid is held at {f.NOMINAL_HZ:g} Hz.
-Everything shaded is simulated: the recovery was drawn and never happened.</p>
+Iberian blackout, Toledo, 2025-04-28 {f.FIRST} to {f.LAST} CEST (LEMUR, Universidad de Oviedo; MIT), played in real
+time: the dots are its samples, 2 s apart, and the line between them is drawn. Before it the grid is held at
+{f.NOMINAL_HZ:g} Hz. Everything shaded is simulated: the recovery was drawn and never happened.</p>
 {plots}
 <h2>Measured times</h2>
 <p class="quiet">From stamps where the bytes were: at the meter when its register changed, at each miner when the last
 byte of its verb was read, at the demo's own MQTT client when a record came and its signature verified. The meter renews
-its values every {f.REFRESH_MS} ms; the broker is amqtt, which adds about 40 ms to each message.</p>
+its values every {f.REFRESH_MS} ms; the way through the broker (amqtt) is in the times of records.</p>
 <div class="scroll"><table>
 <tr><th>what</th><th class="number">after</th><th>since</th></tr>
 {times}

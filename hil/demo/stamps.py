@@ -69,7 +69,7 @@ def since(at_ns: int | None, from_ns: int | None) -> int | None:
 
 
 def written(ns: int | None) -> str:
-    """A time for people: milliseconds below 10 s, seconds above."""
+    """A time for people: milliseconds below a second, seconds above."""
     if ns is None:
         return "never"
-    return f"{ns / MS:,.1f} ms" if abs(ns) < 10 * S else f"{ns / S:,.1f} s"
+    return f"{ns / MS:.1f} ms" if abs(ns) < S else f"{ns / S:.2f} s"
