@@ -25,7 +25,7 @@ than once) is repeated on a new connection every 30 ms while nothing has been an
 the first whole answer wins and the others are reset. It must not make a slow machine slower, so
 - nothing is repeated while first connections are still to be opened;
 - what the kernel already holds is read before anything is repeated;
-- an answer is late only when a connection begun after it has been answered, or nobody has answered for 30 ms: a fleet
+- an answer is late only when a connection begun after it has been answered, or nobody has answered for 10 ms: a fleet
   (or a machine) that answers in order but slowly is not helped by more connections;
 - at most a quarter of the volley is repeated in any 100 ms (never under 32). With 2 % loss each way about 8 % of the
   shots need it, so this is not felt; it keeps 1,000 slow answers from becoming 4,000 connections at once.
@@ -149,6 +149,7 @@ _SLICE_NS = 2_500_000  # or as many as begin in this time, on a slow machine
 _LISTEN = 512  # 1 us each
 _READ_BYTES = 16_384
 _BUSY = 64  # this many connections ready at once: we are behind ourselves, so nothing is repeated
+_STALL_NS = 10_000_000  # a fleet that works through a volley answers every few hundred microseconds
 _REPEATS_MIN = 32  # repeats within _REPEATS_NS that are always allowed
 _REPEATS_NS = 100_000_000
 _NO_ROOM_S = 0.005
@@ -537,7 +538,7 @@ class Exchanger:
         repeated, hedges = self._repeated, self._hedges
         while repeated and repeated[0] <= now_ns - _REPEATS_NS:
             repeated.popleft()
-        stalled = now_ns - self._answer_ns >= self._limits.hedge_ns
+        stalled = now_ns - self._answer_ns >= _STALL_NS
         left = min(_SLICE, max(_REPEATS_MIN, self._fired // 4) - len(repeated))
         while hedges and hedges[0][0] <= now_ns and left > 0:
             exchange = hedges[0][1]
