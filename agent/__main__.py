@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser(asked: str | None) -> argparse.ArgumentParser:
     """The parser; only the subcommand asked for is imported and knows its own arguments."""
-    examples = "\n".join(f"  {row.example:<60} {row.does}" for row in SUBCOMMANDS)
+    examples = "\n".join(f"  {row.example}" for row in SUBCOMMANDS)
     parser = argparse.ArgumentParser(
         prog="ballast",
         description=_ABOUT,

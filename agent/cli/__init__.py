@@ -35,7 +35,16 @@ SUBCOMMANDS: Final = (
     Subcommand("schema", "agent.cli.schema", "the JSON Schema of site.toml", "ballast schema > site.schema.json"),
     Subcommand("keygen", "agent.cli.keygen", "make an Ed25519 key", "ballast keygen --out agent.pem"),
     Subcommand(
-        "send", "agent.cli.send", "send a signed command", "ballast send limit --kw 1200 --lease 15m --site granbury-07"
+        "send",
+        "agent.cli.send",
+        "send a signed command",
+        "ballast send limit --kw 1200 --lease 15m --key dispatch.pem --url mqtts://broker.example.net:8883"
+        " --site granbury-07 --agent ctl-1 --agent-key agent.pub",
     ),
-    Subcommand("tail", "agent.cli.tail", "print verified records as they come", "ballast tail --site granbury-07"),
+    Subcommand(
+        "tail",
+        "agent.cli.tail",
+        "print verified records as they come",
+        "ballast tail --url mqtts://broker.example.net:8883 --site granbury-07 --agent ctl-1 --agent-key agent.pub",
+    ),
 )
