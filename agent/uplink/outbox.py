@@ -11,7 +11,7 @@ for at least one record that did. With a new connection everything that is not a
 sent byte for byte.
 """
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from enum import IntEnum
 from itertools import chain
@@ -54,9 +54,10 @@ class Loss(Struct, frozen=True):
 class Outbox:
     """The buffer between sealing and sending."""
 
-    def __init__(self, bytes_max: int) -> None:
+    def __init__(self, bytes_max: int, counters: Counter[str]) -> None:
         self.bytes_max = bytes_max
         self.bytes = 0
+        self._counters = counters
         self._next = 0
         self._urgent: deque[Item] = deque()
         self._live: deque[Item] = deque()
@@ -112,6 +113,7 @@ class Outbox:
 
     def lose(self, channel: str, seq: int, why: str) -> None:
         """A number that nobody will get."""
+        self._counters["lost"] += 1
         if self._losses:
             newest = self._losses[-1]
             if (newest.channel, newest.last + 1, newest.why) == (channel, seq, why):

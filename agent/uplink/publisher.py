@@ -98,7 +98,7 @@ class Uplink:
         self.connections = 0
         self.trouble = "not tried yet"  # why there is no connection
         self.counters: Counter[str] = Counter()
-        self.outbox = Outbox(settings.buffer_bytes)
+        self.outbox = Outbox(settings.buffer_bytes, self.counters)
         self._wire = wire
         self._clock = clock
         self._earlier = EarlierStarts(keeper)

@@ -205,8 +205,11 @@ def _line(row: Row, number: int, index: Mapping[str, int], at_ns: int, bad: list
 
 
 def gap_body(first: int, last: int | None, boot: str, why: str) -> Body:
-    """Records first..last of one boot are lost; last None: all from there on that the reader does not have."""
-    return {"from": first, "to": last, "boot": boot, "why": why, "prev": None}
+    """Records first..last of one boot are lost; last None: all from there on that the reader does not have.
+
+    `of`, because `boot` is the start that tells it.
+    """
+    return {"from": first, "to": last, "of": boot, "why": why, "prev": None}
 
 
 def circuit_body(state: CircuitState) -> Body:
