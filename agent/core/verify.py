@@ -70,6 +70,8 @@ def judge(tree: Tree, state: State, found: Mapping[str, Net], now_ns: int) -> li
         wanted_w = sum(cut.watts for cut in cuts)
         first_ns = min(cut.told_ns for cut in cuts)
         noise = noise_w(state, net.meter, first_ns) if net.meter is not None else 0.0
+        # A step just before the cut looks like noise; without this bound it would prove a cut that has not fallen yet.
+        noise = min(noise, NOISE_SHARE_MAX * wanted_w)
         enough = fell_w >= DELIVERED_PU * wanted_w - noise and net.taken_ns > max(cut.told_ns for cut in cuts)
         due_ns = max(cut.due_ns for cut in cuts)
         # The meter must have renewed its values since the slowest load was due.
