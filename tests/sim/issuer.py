@@ -136,7 +136,7 @@ class Issuer:
         )
         self.sent.append(sent)
         self._envelopes[sent.id] = (f"{ROOT}/{address}", envelope)
-        self._broker.send(f"{ROOT}/{address}", envelope, retain=spoilt == "retained")
+        (self._broker.retain if spoilt == "retained" else self._broker.send)(f"{ROOT}/{address}", envelope)
         return sent
 
     def birth(self) -> dict[str, Any]:

@@ -66,11 +66,17 @@ class Broker:
     def loop(self) -> VirtualLoop:
         return self._network.loop
 
-    def send(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
+    def retain(self, topic: str, payload: bytes) -> None:
+        """A message that has been at the broker for long: it comes, flagged, with the next SUBSCRIBE.
+
+        Towards a subscriber that is online at the time a broker clears the flag, and nobody could tell.
+        """
+        self.retained[topic] = payload
+        self.cut()
+
+    def send(self, topic: str, payload: bytes) -> None:
         """The outside publishes to the agent."""
-        if retain:
-            self.retained[topic] = payload
-        if topic in self._topics:
+        if any(matches(each, topic) for each in self._topics):
             self._queue(topic, payload, retained=False)
             if self._random.random() < self.doubles:
                 self._queue(topic, payload, retained=False)
@@ -118,8 +124,8 @@ class Broker:
 
     def subscribed(self, topics: Sequence[str], connection: "VirtualConnection") -> None:
         self._topics.update(topics)
-        for topic in topics:
-            if topic in self.retained:
+        for topic in sorted(self.retained):
+            if any(matches(each, topic) for each in topics):
                 self._numbers += 1
                 connection.deliver(Waiting(self._numbers, topic, self.retained[topic], True))
 
@@ -136,6 +142,17 @@ class Broker:
         self._session.append(waiting)
         if self._open is not None:
             self._open.deliver(waiting)
+
+
+def matches(filter_: str, topic: str) -> bool:
+    """MQTT 3.1.1, 4.7: + stands for one level, # for all that follow."""
+    asked, found = filter_.split("/"), topic.split("/")
+    for number, level in enumerate(asked):
+        if level == "#":
+            return True
+        if number >= len(found) or level not in ("+", found[number]):
+            return False
+    return len(asked) == len(found)
 
 
 class VirtualWire:

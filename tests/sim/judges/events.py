@@ -25,7 +25,7 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
             if event in begun:
                 faults.append(Fault(name, at_ns, f"{event} begins again"))
             twins = [other for other, where in begun.items() if where == place and other not in ended]
-            if twins and event not in begun and place[1] != "command":
+            if twins and event not in begun and body.get("class") != "command":
                 faults.append(Fault(name, at_ns, f"{event} begins on {place} while {twins[0]} is open"))
             begun[event] = place
         elif event not in begun and kind not in STANDALONE:
@@ -46,13 +46,12 @@ def events_open(outside: Outside) -> list[str]:
 
 
 def event_records(outside: Outside) -> list[Opened]:
-    """The event messages, each number once."""
+    """The event messages, each number once, in the order they were made: a window of them may overtake each other."""
     good, _ = opened(outside)
-    seen: set[tuple[str, int]] = set()
-    found: list[Opened] = []
+    boots = list(dict.fromkeys(str(record.body.get("boot")) for record in good))
+    found: dict[tuple[int, int], Opened] = {}
     for record in good:
-        key = (str(record.body.get("boot")), int(record.body.get("seq", -1)))
-        if record.body.get("t") == "evt" and key not in seen:
-            seen.add(key)
-            found.append(record)
-    return found
+        if record.body.get("t") == "evt":
+            key = (boots.index(str(record.body.get("boot"))), int(record.body.get("seq", -1)))
+            found.setdefault(key, record)
+    return [found[key] for key in sorted(found)]
