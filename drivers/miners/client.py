@@ -20,128 +20,26 @@ Opening in slices keeps the loop free (64 opens take 2-3 ms). Everybody is told 
 and closing 1,000 answers takes 15 ms that the last miner would wait for; until then the kernel holds them. Time limits
 are equal for all shots, so first-in-first-out queues serve instead of timers.
 
-Hedging: a lost SYN costs 1.03 s, a lost request 0.2 s. A shot that allows it (lowering ones: the verb may be read more
-than once) is repeated on a new connection every 30 ms while nothing has been answered, on four connections at most;
-the first whole answer wins and the others are reset. It must not make a slow machine slower, so
-- nothing is repeated while first connections are still to be opened;
-- what the kernel already holds is read before anything is repeated;
-- an answer is late only when a connection begun after it has been answered, or nobody has answered for 10 ms: a fleet
-  (or a machine) that answers in order but slowly is not helped by more connections;
-- at most a quarter of the volley is repeated in any 100 ms (never under 32). With 2 % loss each way about 8 % of the
-  shots need it, so this is not felt; it keeps 1,000 slow answers from becoming 4,000 connections at once.
+Hedging: a shot that allows it (lowering ones: the verb may be read more than once) is repeated on a new connection
+every 30 ms while nothing has been answered, on four connections at most; the first whole answer wins and the others
+are reset. Nothing is repeated while first connections are still to be opened, what the kernel already holds is read
+first, and repeats.py says who is late rather than slow.
 
 Newest wins: firing at a key ends every exchange with that key that an earlier fire() or ask() began. `done` is not
 called for those, the newer shot speaks for the load. Shots of one fire() with the same key and different `part` go side
 by side: cgminer serves 100 connections at once in 10-25 ms, and a lost SYN from there on, so keep parts x 4 below that.
-
-Outcomes: "ok" bytes arrived and ended (by NUL, by end of file, by a reset after them, or at the time limit with what
-looks whole), whatever they say; "silent" the request was written, in part at least, and no whole answer came;
-"unreachable" not one byte of it was written; "preempted", for ask() alone: it was given up or never sent because a shot
-was fired at that miner (or this machine had no room), which says nothing about the miner.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from msgspec import Struct
-
 from drivers.dial import Dial, NoRoom, Ready
 from drivers.errors import Unreachable
-from drivers.miners.splitter import ReplySplitter
+from drivers.miners.exchange import Answer, Connection, Due, Exchange, Limits, Shot, Waiting
+from drivers.miners.repeats import Repeats
 
-
-class Shot(Struct, frozen=True, gc=False):
-    """One request to one miner."""
-
-    key: str  # the load: newest wins within it
-    host: str  # an address literal
-    port: int
-    request: bytes
-    hedge: bool = True  # may be repeated; never for a raise or a verb that must be read once
-    part: int = 0  # which of several requests to this key in one fire()
-
-
-class Answer(Struct, frozen=True, gc=False):
-    """What came of one shot."""
-
-    key: str
-    outcome: str  # ok | silent | unreachable | preempted
-    reply: bytes  # what was read, even if it is not whole
-    opened_ns: int  # when its first connection was begun
-    sent_ns: int | None  # when the last byte of the request was first taken by the socket
-    answered_ns: int | None  # when the answer was whole
-    part: int = 0
-    detail: str = ""  # why, when not ok
-
-
-class Limits(Struct, frozen=True):
-    """Time and size limits. Sources: design.md section 5 (hedge), the reference's section 13 (the rest)."""
-
-    hedge_ns: int = 30_000_000
-    connections_max: int = 4
-    answer_ns: int = 1_500_000_000  # after the newest connection of the shot was begun
-    connect_ns: int = 400_000_000  # of a poll; then once more
-    reply_bytes_max: int = 1 << 20
-    open_max: int = 1 << 20  # connections at once; what is over waits
-
-
-class _Exchange:
-    """One shot on its way, on one connection or several."""
-
-    __slots__ = (
-        "answering",
-        "begun",
-        "detail",
-        "future",
-        "handles",
-        "newest_ns",
-        "opened_ns",
-        "over",
-        "sent_ns",
-        "shot",
-        "volley",
-        "wrote",
-    )
-
-    def __init__(self, shot: Shot, volley: "_Volley | None", future: "asyncio.Future[Answer] | None") -> None:
-        self.shot = shot
-        self.volley = volley
-        self.future = future
-        self.handles: list[int] = []
-        self.begun = 0  # connections ever
-        self.opened_ns = 0
-        self.newest_ns = 0
-        self.sent_ns: int | None = None
-        self.wrote = False
-        self.answering = False
-        self.over = False
-        self.detail = ""
-
-
-class _Connection:
-    """One connection of one exchange."""
-
-    __slots__ = ("exchange", "opened_ns", "reply", "taken")
-
-    def __init__(self, exchange: _Exchange, opened_ns: int, reply_bytes_max: int) -> None:
-        self.exchange = exchange
-        self.opened_ns = opened_ns
-        self.taken = 0  # bytes of the request that the socket took
-        self.reply = ReplySplitter(reply_bytes_max)
-
-
-class _Volley:
-    """The shots of one fire() that are still to be begun."""
-
-    __slots__ = ("at", "done", "number", "shots")
-
-    def __init__(self, shots: Sequence[Shot], done: Callable[[Answer], None], number: int) -> None:
-        self.shots = shots
-        self.done = done
-        self.number = number
-        self.at = 0
-
+__all__ = ["Answer", "Exchanger", "Limits", "Shot"]
 
 _LIMITS = Limits()
 _SLICE = 64
@@ -149,9 +47,7 @@ _SLICE_NS = 2_500_000  # or as many as begin in this time, on a slow machine
 _LISTEN = 512  # 1 us each
 _READ_BYTES = 16_384
 _BUSY = 64  # this many connections ready at once: we are behind ourselves, so nothing is repeated
-_STALL_NS = 10_000_000  # a fleet that works through a volley answers every few hundred microseconds
-_REPEATS_MIN = 32  # repeats within _REPEATS_NS that are always allowed
-_REPEATS_NS = 100_000_000
+_NO_ROOM = "this machine has no descriptor or port left"
 _NO_ROOM_S = 0.005
 _TICK_S_MIN = 0.002  # what is due and may not be done yet is looked at again after this
 
@@ -164,21 +60,18 @@ class Exchanger:
         self._clock_ns = clock_ns
         self._limits = limits
         self._loop = asyncio.get_running_loop()
-        self._connections: dict[int, _Connection] = {}
-        self._waiting: deque[_Volley] = deque()
-        self._unheard: deque[tuple[int, _Connection]] = deque()  # sent while others were still to be begun
+        self._connections: dict[int, Connection] = {}
+        self._waiting: deque[Waiting] = deque()
+        self._unheard: deque[tuple[int, Connection]] = deque()  # sent while others were still to be begun
         self._number = 0
         self._newest: dict[str, int] = {}  # key -> the newest fire() that has shots for it, until they are over
-        self._lanes: dict[str, list[_Exchange]] = {}  # key -> fired exchanges that are out
-        self._asked: dict[str, _Exchange] = {}
-        self._finished: deque[tuple[_Exchange, Answer]] = deque()
+        self._lanes: dict[str, list[Exchange]] = {}  # key -> fired exchanges that are out
+        self._asked: dict[str, Exchange] = {}
+        self._finished: deque[tuple[Exchange, Answer]] = deque()
         self._fired = 0  # shots since nothing was out
-        self._repeated: deque[int] = deque()  # when the latest repeats were begun
-        self._answer_ns = 0  # when somebody last answered ...
-        self._progress_ns = 0  # ... and when the newest connection that was answered had been begun
-        self._hedges: deque[tuple[int, _Exchange]] = deque()  # each of these three: when due, first in first out
-        self._connects: deque[tuple[int, _Exchange]] = deque()
-        self._deadlines: deque[tuple[int, _Exchange]] = deque()
+        self._repeats = Repeats(limits)
+        self._connects = Due()
+        self._deadlines = Due()
         self._going_on: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
@@ -187,7 +80,7 @@ class Exchanger:
     @property
     def firing(self) -> bool:
         """True while shots are still to be opened or may yet be repeated: polls give way."""
-        return self._opening or any(not exchange.over for _, exchange in self._hedges)
+        return self._opening or self._repeats.pending
 
     @property
     def _opening(self) -> bool:
@@ -202,22 +95,22 @@ class Exchanger:
         for shot in shots:
             self._newest[shot.key] = self._number
         self._fired += len(shots)
-        self._waiting.append(_Volley(shots, done, self._number))
+        self._waiting.append(Waiting(shots, done, self._number))
         if self._going_on is None:
             self._open_slice()
 
     async def ask(self, shot: Shot) -> Answer:
         """One shot of a poll, never repeated once connected; closed at once when cancelled or pre-empted by fire()."""
+        exchange = Exchange(shot, None, self._loop.create_future())
         if shot.key in self._newest:
-            return self._not_asked(shot, "a volley is out to it")
+            return exchange.answer("preempted", b"", "a volley is out to it", None)
         older = self._asked.get(shot.key)
         if older is not None:
             self._finish(older, "preempted", b"", "asked again")
-        exchange = _Exchange(shot, None, self._loop.create_future())
         self._asked[shot.key] = exchange
         if not self._begin(exchange):
             del self._asked[shot.key]
-            return self._not_asked(shot, "this machine has no descriptor or port left")
+            return exchange.answer("preempted", b"", _NO_ROOM, None)
         self._deliver()
         self._arm()
         assert exchange.future is not None
@@ -292,7 +185,7 @@ class Exchanger:
         else:
             self._arm()
 
-    def _begin_fired(self, shot: Shot, volley: _Volley) -> bool:
+    def _begin_fired(self, shot: Shot, volley: Waiting) -> bool:
         asked = self._asked.get(shot.key)
         if asked is not None:
             self._finish(asked, "preempted", b"", "a shot was fired at it")
@@ -300,7 +193,7 @@ class Exchanger:
         if lane is not None:
             for older in [exchange for exchange in lane if exchange.volley is not volley]:
                 self._end(older)
-        exchange = _Exchange(shot, volley, None)
+        exchange = Exchange(shot, volley, None)
         lane = self._lanes.setdefault(shot.key, [])
         lane.append(exchange)
         if self._begin(exchange):
@@ -310,7 +203,7 @@ class Exchanger:
             del self._lanes[shot.key]
         return False
 
-    def _begin(self, exchange: _Exchange) -> bool:
+    def _begin(self, exchange: Exchange) -> bool:
         """Open a connection for it and send if the socket takes it; False when the machine has no room for one more."""
         limits, shot = self._limits, exchange.shot
         if len(self._connections) >= limits.open_max:
@@ -329,18 +222,18 @@ class Exchanger:
         exchange.begun += 1
         exchange.newest_ns = now_ns
         exchange.handles.append(handle)
-        self._connections[handle] = connection = _Connection(exchange, now_ns, limits.reply_bytes_max)
-        self._deadlines.append((now_ns + limits.answer_ns, exchange))
+        self._connections[handle] = connection = Connection(exchange, now_ns, limits.reply_bytes_max)
+        self._deadlines.add(now_ns + limits.answer_ns, exchange)
         if exchange.volley is None:
-            self._connects.append((now_ns + limits.connect_ns, exchange))
-        elif shot.hedge and exchange.begun < limits.connections_max:
-            self._hedges.append((now_ns + limits.hedge_ns, exchange))
+            self._connects.add(now_ns + limits.connect_ns, exchange)
+        else:
+            self._repeats.begun(exchange, now_ns)
         self._send(handle, connection, watched=False)
         return True
 
     # --- sending and receiving -------------------------------------------------------------------------------------
 
-    def _send(self, handle: int, connection: _Connection, *, watched: bool = True) -> None:
+    def _send(self, handle: int, connection: Connection, *, watched: bool = True) -> None:
         exchange = connection.exchange
         request = exchange.shot.request
         try:
@@ -377,7 +270,7 @@ class Exchanger:
                 self._send(ready.handle, connection)
         return len(ready_now)
 
-    def _receive(self, handle: int, connection: _Connection) -> None:
+    def _receive(self, handle: int, connection: Connection) -> None:
         try:
             data = self._dial.receive(handle, _READ_BYTES)
         except OSError as failure:
@@ -395,19 +288,18 @@ class Exchanger:
         elif connection.reply.begun:
             connection.exchange.answering = True
 
-    def _at_end(self, handle: int, connection: _Connection, why: str) -> None:
+    def _at_end(self, handle: int, connection: Connection, why: str) -> None:
         if connection.reply.begun:
             self._answered(handle, connection, connection.reply.held)
         else:
             self._drop(handle, why)
 
-    def _answered(self, handle: int, connection: _Connection, reply: bytes) -> None:
+    def _answered(self, handle: int, connection: Connection, reply: bytes) -> None:
         exchange = connection.exchange
         del self._connections[handle]
         exchange.handles.remove(handle)
         self._dial.close(handle)
-        self._answer_ns = self._clock_ns()
-        self._progress_ns = max(self._progress_ns, connection.opened_ns)
+        self._repeats.answered(connection.opened_ns, self._clock_ns())
         self._finish(exchange, "ok", reply, "")
 
     def _drop(self, handle: int, why: str) -> None:
@@ -417,41 +309,23 @@ class Exchanger:
         self._dial.close(handle)
         self._lost(exchange, why)
 
-    def _lost(self, exchange: _Exchange, why: str) -> None:
+    def _lost(self, exchange: Exchange, why: str) -> None:
         exchange.detail = why
         if not exchange.handles:
             self._finish(exchange, "silent" if exchange.wrote else "unreachable", b"", why)
 
     # --- ending ----------------------------------------------------------------------------------------------------
 
-    def _finish(self, exchange: _Exchange, outcome: str, reply: bytes, detail: str) -> None:
+    def _finish(self, exchange: Exchange, outcome: str, reply: bytes, detail: str) -> None:
         """The exchange is over, with an answer for whoever waits for it."""
-        shot = exchange.shot
         answered_ns = self._clock_ns() if outcome == "ok" else None
-        self._finished.append(
-            (
-                exchange,
-                Answer(
-                    shot.key,
-                    outcome,
-                    reply,
-                    exchange.opened_ns,
-                    exchange.sent_ns,
-                    answered_ns,
-                    shot.part,
-                    detail,
-                ),
-            )
-        )
+        self._finished.append((exchange, exchange.answer(outcome, reply, detail, answered_ns)))
         self._end(exchange)
 
-    def _end(self, exchange: _Exchange) -> None:
+    def _end(self, exchange: Exchange) -> None:
         """Reset what it still has open and forget it."""
         exchange.over = True
-        for handle in exchange.handles:
-            del self._connections[handle]
-            self._dial.close(handle, reset=True)
-        exchange.handles.clear()
+        self._reset(exchange)
         key = exchange.shot.key
         if exchange.volley is None:
             if self._asked.get(key) is exchange:
@@ -461,6 +335,12 @@ class Exchanger:
         lane.remove(exchange)
         if not lane:
             del self._lanes[key]
+
+    def _reset(self, exchange: Exchange) -> None:
+        for handle in exchange.handles:
+            del self._connections[handle]
+            self._dial.close(handle, reset=True)
+        exchange.handles.clear()
 
     def _deliver(self) -> None:
         """Tell those who wait; they may fire() and ask() from within."""
@@ -486,14 +366,8 @@ class Exchanger:
 
     def _arm(self) -> None:
         """Have _tick called when the first of the three queues is due; no timer while they are empty."""
-        due_ns = 0
-        for queue in (
-            (self._connects, self._deadlines) if self._opening else (self._hedges, self._connects, self._deadlines)
-        ):
-            while queue and queue[0][1].over:
-                queue.popleft()
-            if queue and (not due_ns or queue[0][0] < due_ns):
-                due_ns = queue[0][0]
+        dues = (self._connects.due_ns, self._deadlines.due_ns, 0 if self._opening else self._repeats.due_ns)
+        due_ns = min((due_ns for due_ns in dues if due_ns), default=0)
         if self._timer is not None:
             if due_ns and self._timer_ns <= due_ns:
                 return
@@ -508,50 +382,32 @@ class Exchanger:
         self._timer = None
         behind = self._service() >= _BUSY
         now_ns = self._clock_ns()
-        while self._connects and self._connects[0][0] <= now_ns:
-            self._connect_late(self._connects.popleft()[1])
+        while (connecting := self._connects.take(now_ns)) is not None:
+            self._connect_late(connecting)
         if not behind and not self._opening:
-            self._repeat(now_ns)
-        while self._deadlines and self._deadlines[0][0] <= now_ns:
-            due_ns, exchange = self._deadlines.popleft()
-            if not exchange.over and exchange.newest_ns + self._limits.answer_ns <= due_ns:
+            for _ in range(_SLICE):
+                late = self._repeats.next(now_ns, self._fired)
+                if late is None or not self._begin(late):
+                    break
+                self._repeats.repeated(now_ns)
+        while (exchange := self._deadlines.take(now_ns)) is not None:
+            if exchange.newest_ns + self._limits.answer_ns <= now_ns:
                 self._give_up(exchange)
         self._deliver()
         self._arm()
 
-    def _connect_late(self, exchange: _Exchange) -> None:
+    def _connect_late(self, exchange: Exchange) -> None:
         """A poll without a connection in time: once more, in case its SYN was lost, then no more."""
-        if exchange.over or exchange.wrote:
+        if exchange.wrote:
             return
         if exchange.begun > 1:
             self._finish(exchange, "unreachable", b"", "no connection in time, twice")
             return
-        for handle in exchange.handles:
-            del self._connections[handle]
-            self._dial.close(handle, reset=True)
-        exchange.handles.clear()
+        self._reset(exchange)
         if not self._begin(exchange):
-            self._finish(exchange, "preempted", b"", "this machine has no descriptor or port left")
+            self._finish(exchange, "preempted", b"", _NO_ROOM)
 
-    def _repeat(self, now_ns: int) -> None:
-        """Repeat what is due on a new connection, within the bounds that the module's head gives."""
-        repeated, hedges = self._repeated, self._hedges
-        while repeated and repeated[0] <= now_ns - _REPEATS_NS:
-            repeated.popleft()
-        stalled = now_ns - self._answer_ns >= _STALL_NS
-        left = min(_SLICE, max(_REPEATS_MIN, self._fired // 4) - len(repeated))
-        while hedges and hedges[0][0] <= now_ns and left > 0:
-            exchange = hedges[0][1]
-            if not exchange.over and not exchange.answering:
-                if not stalled and exchange.newest_ns >= self._progress_ns:
-                    return
-                if not self._begin(exchange):
-                    return
-                repeated.append(now_ns)
-                left -= 1
-            hedges.popleft()
-
-    def _give_up(self, exchange: _Exchange) -> None:
+    def _give_up(self, exchange: Exchange) -> None:
         replies = [self._connections[handle].reply for handle in exchange.handles]
         best = max(replies, key=lambda reply: (reply.looks_whole, len(reply.held)))
         if best.looks_whole:
@@ -561,6 +417,3 @@ class Exchanger:
             self._finish(exchange, "silent", best.held, said)
         else:
             self._finish(exchange, "unreachable", b"", "no connection in time")
-
-    def _not_asked(self, shot: Shot, why: str) -> Answer:
-        return Answer(shot.key, "preempted", b"", self._clock_ns(), None, None, shot.part, why)
