@@ -11,6 +11,7 @@ Row = Sequence[str]
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Row], right: Sequence[str] = ()) -> None:
     """One table; columns named in `right` are aligned to the right."""
+    rows = [[printable(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _print_drawn(title, columns, rows, right)
         return
@@ -19,7 +20,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Row], right: 
 
 def plain_table(title: str, columns: Sequence[str], rows: Sequence[Row], right: Sequence[str] = ()) -> str:
     """The table as text."""
-    lines = [list(columns), *([str(cell) for cell in row] for row in rows)]
+    lines = [list(columns), *(list(row) for row in rows)]
     widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
     text = [f"{title}\n"]
     for line in lines:
@@ -29,6 +30,11 @@ def plain_table(title: str, columns: Sequence[str], rows: Sequence[Row], right: 
         ]
         text.append("  " + "  ".join(cells).rstrip() + "\n")
     return "".join(text) + "\n"
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would act on made visible: much of what is printed here a device has said."""
+    return text if text.isprintable() else "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def print_json(value: object) -> None:
@@ -62,5 +68,5 @@ def _print_drawn(title: str, columns: Sequence[str], rows: Sequence[Row], right:
     for column in columns:
         table.add_column(column, justify="right" if column in right else "left")
     for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(cell) for cell in row))
     Console().print(table)

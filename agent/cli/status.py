@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from agent.cli import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
 from agent.cli.asking import NoAgent, ask_status, socket_paths
-from agent.cli.printing import kw, print_json, print_table, seconds
+from agent.cli.printing import kw, print_json, print_table, printable, seconds
 from agent.config import ConfigErrors, load
 
 STATE_DIR: Final = "/var/lib/ballast"
@@ -69,7 +69,7 @@ def _paths(arguments: argparse.Namespace) -> tuple[Path, ...]:
 
 def print_status(status: Row, *, whole: bool = False) -> None:
     """The status for a person; a member that is missing shows as ?."""
-    print("\n".join(_heading(status)) + "\n")
+    print("\n".join(map(printable, _heading(status))) + "\n")
     print_table(
         "Circuits (kW)",
         ("circuit", "mode", "net", "from", "to", "why", "next"),

@@ -1,0 +1,69 @@
+"""docs/configuration.md says what is: its example is accepted, and every key is there with what happens without it."""
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from agent.config import load
+from agent.config.faults import shown
+from agent.config.tables import (
+    CircuitTable,
+    CommandRule,
+    KeysTable,
+    LinkTable,
+    MeterTable,
+    MinersWritten,
+    MqttTable,
+    PowerCapRule,
+    Release,
+    SiteTable,
+    TelemetryTable,
+    UnderFrequencyRule,
+)
+from tests.config.sites import written
+
+DOCS = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
+
+SECTIONS: dict[str, type[msgspec.Struct]] = {
+    "[site]": SiteTable,
+    "[[circuit]]": CircuitTable,
+    "[[link]]": LinkTable,
+    "[[meter]]": MeterTable,
+    "[[miners]]": MinersWritten,
+    '[[rule]] kind = "under_frequency"': UnderFrequencyRule,
+    "release = { … } of under_frequency": Release,
+    '[[rule]] kind = "power_cap"': PowerCapRule,
+    '[[rule]] kind = "command"': CommandRule,
+    "[mqtt]": MqttTable,
+    "[telemetry]": TelemetryTable,
+    "[keys]": KeysTable,
+}
+
+WORKED_OUT = {("[[meter]]", "fast_ms"), ("[[meter]]", "refresh_ms")}  # from the profile, whatever the Struct says
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_every_key_is_in_the_docs_with_what_happens_without_it(section: str) -> None:
+    text = DOCS.split(f"\n## {section}\n")[1].split("\n## ")[0]
+    rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", text, re.MULTILINE))
+    fields = {field.name: field for field in msgspec.structs.fields(SECTIONS[section])}
+
+    assert list(rows) == list(fields)
+    for name, field in fields.items():
+        assert (rows[name] == "must be written") is field.required, name
+        if (
+            not field.required
+            and field.default not in (None, (), msgspec.NODEFAULT)
+            and (section, name) not in WORKED_OUT
+        ):
+            assert rows[name] == f"`{shown(field.default)}`", name
+
+
+def test_the_example_in_the_docs_is_accepted(tmp_path: Path) -> None:
+    (example,) = re.findall(r"```toml\n(.*?)```", DOCS, re.DOTALL)
+
+    site = load(written(tmp_path, example))
+
+    assert (site.site.control, site.mqtt, len(site.miners[0].hosts)) == ("observe", None, 60)
