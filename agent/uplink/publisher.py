@@ -231,6 +231,7 @@ class Uplink:
             await connection.subscribe([self._topic_of(agent) for agent in (self.settings.agent, ALL_AGENTS)])
             self.outbox.begin_connection()
             await self._publish(connection, "conn", self._sealer.seal("conn", "conn", self._birth())[1], retain=True)
+            self._wake_showing.clear()
             await self._show_schema(connection)
             await self._show_state(connection)
             self.connected = True
