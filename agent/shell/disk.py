@@ -9,7 +9,7 @@ write     in the page cache: a crash of the machine may keep any part of it, in 
 sync      everything written through this handle before is on the disk (fdatasync: the data and the file's length)
 replace   the file holds all of the new content or all of the old, never a mixture; the new once it returned.
           Written beside it, synced, renamed over it, and the folder synced: a rename may reach the disk before the data
-open_append, rename, remove, mkdir: the change of the folder is on the disk when they return
+open_append, rename, mkdir: the change of the folder is on the disk when they return
 
 After a failed sync nothing is known of what was written before: Linux marks the pages clean and a second sync succeeds
 without having written them (fsyncgate, LWN 752063). Whoever meets that writes all of it again into a new file: replace.
@@ -55,24 +55,8 @@ class Disk(Protocol):
         """Give the file another name in the same folder, over whatever has it."""
         ...
 
-    def remove(self, path: Path) -> None:
-        """Remove the file; nothing happens if there is none."""
-        ...
-
-    def exists(self, path: Path) -> bool:
-        """Whether there is a file or folder of this name."""
-        ...
-
     def mkdir(self, path: Path) -> None:
         """Make the folder and those above it that are missing, for us alone (0700)."""
-        ...
-
-    def listdir(self, path: Path) -> list[str]:
-        """The names in the folder, sorted; none if there is no such folder."""
-        ...
-
-    def free_bytes(self, path: Path) -> int:
-        """What an unprivileged process may still write where the folder lies."""
         ...
 
 
@@ -110,32 +94,12 @@ class RealDisk:
         os.rename(path, to)
         _sync_folder(to.parent)
 
-    def remove(self, path: Path) -> None:
-        try:
-            os.unlink(path)
-        except FileNotFoundError:
-            return
-        _sync_folder(path.parent)
-
-    def exists(self, path: Path) -> bool:
-        return os.path.exists(path)  # Path.exists() raises where the folder may not be entered
-
     def mkdir(self, path: Path) -> None:
         if path.is_dir():
             return
         self.mkdir(path.parent)
         os.mkdir(path, 0o700)
         _sync_folder(path.parent)
-
-    def listdir(self, path: Path) -> list[str]:
-        try:
-            return sorted(os.listdir(path))
-        except FileNotFoundError:
-            return []
-
-    def free_bytes(self, path: Path) -> int:
-        room = os.statvfs(path)
-        return room.f_bavail * room.f_frsize
 
 
 class _RealFile:

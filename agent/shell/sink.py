@@ -45,7 +45,3 @@ class WriteSink(Protocol):
     def write_answered(self, load_id: str, step: str, outcome: Outcome, answered_ns: int, detail: str) -> None:
         """What came of the newest setpoint of this load."""
         ...
-
-
-class Sink(MeterSink, LoadSink, WriteSink, Protocol):
-    """All of it: what agent/shell/board.py is."""

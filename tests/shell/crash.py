@@ -84,22 +84,8 @@ class CrashDisk:
         self.files[str(to)] = self.files.pop(str(path))
         self._may_crash()
 
-    def remove(self, path: Path) -> None:
-        self._step("remove")
-        self.files.pop(str(path), None)
-        self._may_crash()
-
-    def exists(self, path: Path) -> bool:
-        return str(path) in self.files
-
     def mkdir(self, path: Path) -> None:
         self._step("mkdir")
-
-    def listdir(self, path: Path) -> list[str]:
-        return sorted(Path(name).name for name in self.files if Path(name).parent == path)
-
-    def free_bytes(self, path: Path) -> int:
-        return 0 if self.fails else 1 << 30
 
     def _step(self, call: str) -> None:
         self.calls.append(call)

@@ -70,7 +70,7 @@ def test_a_replace_that_fails_leaves_the_old_content_and_nothing_beside_it(
     assert os.listdir(tmp_path) == ["journal"]
 
 
-def test_it_appends_reads_renames_and_removes(tmp_path: Path) -> None:
+def test_it_appends_reads_and_renames(tmp_path: Path) -> None:
     disk = RealDisk()
     folder = tmp_path / "lib" / "ballast"
     disk.mkdir(folder)
@@ -87,10 +87,5 @@ def test_it_appends_reads_renames_and_removes(tmp_path: Path) -> None:
     assert disk.read(folder / "journal") == b"onetwo"
     assert (folder.stat().st_mode & 0o777, (folder / "journal").stat().st_mode & 0o777) == (0o700, 0o600)
     disk.rename(folder / "journal", folder / "journal.bad")
-    assert disk.listdir(folder) == ["journal.bad"]
-    assert not disk.exists(folder / "journal")
-    disk.remove(folder / "journal.bad")
-    disk.remove(folder / "journal.bad")
-    assert disk.listdir(folder) == disk.listdir(tmp_path / "nowhere") == []
+    assert os.listdir(folder) == ["journal.bad"]
     assert disk.read(folder / "journal") is None
-    assert disk.free_bytes(folder) > 0
