@@ -9,9 +9,9 @@ A rising load
     agrees and is due       arrived
     does not, when due      back among the lowered, tried again after a while
 
-In BOOT a lowered load that is found on was moved behind our back, or never heard us: it is not ours any more. A load
-found on the step that the journal had armed for it counts as lowered by us (the volley went out, the crash came before
-the note).
+In BOOT a load that was down and is found on was moved behind our back: it is not ours any more. One that was told just
+before the crash has its time like any other. A load found on the step that the journal had armed for it counts as
+lowered by us (the volley went out, the crash came before the note).
 """
 
 from collections.abc import Mapping
@@ -137,12 +137,12 @@ def _look(tree: Tree, state: State, load: str, down: Lowered, seen: LoadSeen) ->
     """One lowered load after a read-back; None: not lowered by us any more."""
     if seen.step == down.step:
         return down if down.confirmed else replace(down, confirmed=True)
-    booting = any(_mode(state, circuit) is Mode.BOOT for circuit in tree.path_of_load(load))
-    if booting:
-        return None
     reach_ns = tree.loads[load].steps[0].reach_ns
     if not down.confirmed:
         return down if seen.taken_ns < down.told_ns + reach_ns else None
+    booting = any(_mode(state, circuit) is Mode.BOOT for circuit in tree.path_of_load(load))
+    if booting:
+        return None
     if down.moved_ns is not None and seen.taken_ns - down.moved_ns < CONTEST_NS:
         return None
     return replace(down, moved_ns=seen.taken_ns, told_ns=seen.taken_ns, confirmed=False)

@@ -22,7 +22,7 @@ from agent.core.rules.command import command_bounds
 from agent.core.rules.under_frequency import decide_under_frequency
 from agent.core.setpoint import Setpoint
 from agent.core.site import BoundClass
-from agent.core.state import CircuitMemory, Cut, Durable, Event, Refresh, RuleMemory, State
+from agent.core.state import CircuitMemory, Cut, Durable, Event, Mode, Refresh, RuleMemory, State
 from agent.core.tree import Tree
 
 REFRESHES_KEPT = 16
@@ -198,6 +198,8 @@ def _needed_w(
     event = event_of(state.durable, binding.key)
     if event is None or not event.told_w:
         return ends_w - binding.hi_w
+    if state.circuits.get(name, NO_MEMORY).mode is Mode.BOOT:
+        return 0.0  # answered before the restart; loads that are not heard yet count for nothing, so all would go
     # A request answered once is judged on steady readings, or noise would shed one load after another.
     if any(name in tree.path[cut_sent.circuit] for cut_sent in state.durable.cuts):
         return 0.0

@@ -158,12 +158,12 @@ def test_the_state_survives_json() -> None:
     assert again == rig.state
 
 
-def again(rig: Rig, *, same_boot: bool = True, armed: dict[str, str] | None = None) -> Rig:
+def again(rig: Rig, *, same_boot: bool = True, armed: dict[str, str] | None = None, ticks: int = 20) -> Rig:
     """The agent after a crash: what is durable, and the same plant."""
     kept = msgspec.json.decode(msgspec.json.encode(rig.state.durable), type=Durable)
     state = restored(rig.tree, kept, same_boot=same_boot, now_ns=rig.now_ns)
     fresh = Rig(rig.tree.site, UFR, state=state)
-    fresh.on, fresh.now_ns, fresh.hz, fresh.pulse = rig.on, rig.now_ns + 20 * TICK, rig.hz, rig.pulse
+    fresh.on, fresh.now_ns, fresh.hz, fresh.pulse = rig.on, rig.now_ns + ticks * TICK, rig.hz, rig.pulse
     fresh.armed_before = armed or {}
     return fresh
 
@@ -229,3 +229,32 @@ def test_after_another_boot_of_the_machine_minimum_off_times_start_again() -> No
     fresh.tick(250)
 
     assert not any(not setpoint.lowers for _, setpoint in fresh.told)
+
+
+def test_after_a_crash_a_cut_on_its_way_is_not_made_again() -> None:
+    for same_boot in (True, False):
+        rig = Rig(a_site(), UFR)
+        rig.settle()
+        rig.tick(10)
+        rig.deaf = set(rig.on)  # acknowledged, and the watts take their time
+        rig.hz = 49.4
+        told = rig.tick()
+
+        fresh = again(rig, same_boot=same_boot, ticks=3)
+        fresh.deaf = rig.deaf
+        twice = fresh.tick(10)
+
+        assert len(told) > 15
+        assert twice == ()
+
+
+def test_after_a_crash_an_event_that_is_a_little_over_does_not_take_every_load_before_any_is_heard() -> None:
+    rig = shed()
+    rig.hz = 49.4
+
+    fresh = again(rig)
+    fresh.extra_w += 2_000
+    fresh.arm()
+    fresh.tick(30)
+
+    assert sum(not on for on in fresh.on.values()) - sum(not on for on in rig.on.values()) <= 1
