@@ -62,10 +62,13 @@ class Endpoint:
         self.requests: Counter[bytes] = Counter()
         self._answer_s = answer_s
         self._moved = moved
-        self._loop = asyncio.get_running_loop()
         self._listening: socket.socket | None = None
         self._serving: socket.socket | None = None
         self._held: list[socket.socket] = []
+
+    @property
+    def _loop(self) -> asyncio.AbstractEventLoop:
+        return asyncio.get_running_loop()
 
     def open(self) -> None:
         """Listens on the miner's own address."""
@@ -213,7 +216,7 @@ class Fleet:
 
     def add(self, miner: Miner, dialect: str, port: int, answer_s: float = 0.0) -> None:
         """One more miner; open it with `open`."""
-        self.endpoints[miner.address] = Endpoint(miner, dialect, port, answer_s, self._moving.add)
+        self.endpoints[miner.address] = Endpoint(miner, dialect, port, answer_s, self.watch)
         self._steady_w[miner.address] = miner.watts(0)
         self._sum_w += miner.watts(0)
 
@@ -241,6 +244,10 @@ class Fleet:
                 self._moving.discard(miner)
         return self._sum_w
 
+    def watch(self, miner: Miner) -> None:
+        """Its watts may be about to move."""
+        self._moving.add(miner)
+
     def select(self, addresses: Iterable[str] | None) -> list[Endpoint]:
         """These miners, all when None; KeyError names one that does not exist."""
         return list(self.endpoints.values()) if addresses is None else [self.endpoints[name] for name in addresses]
@@ -249,7 +256,7 @@ class Fleet:
         """It goes on or off by itself, told by nobody; its read-back follows."""
         endpoint.miner.told_on = on
         endpoint.miner.move(on, now_ns)
-        self._moving.add(endpoint.miner)
+        self.watch(endpoint.miner)
 
     def set_lie(self, endpoint: Endpoint, lie: Lie) -> None:
         """Whether it does what it acknowledges from now on."""
@@ -258,7 +265,7 @@ class Fleet:
     def set_dark(self, endpoint: Endpoint, dark: bool) -> None:
         """Its supply goes or comes back; a miner without supply draws nothing and answers nobody."""
         endpoint.miner.dark = dark
-        self._moving.add(endpoint.miner)
+        self.watch(endpoint.miner)
         if dark:
             endpoint.close()
         else:

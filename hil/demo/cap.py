@@ -58,14 +58,14 @@ class Cap:
         sent = f"`ballast send limit --kw {figures.CAP_KW:g}` started"
         lapse = f"{figures.LEASE_S} s later"
         falls = [
-            ("accepted record over MQTT, verified", self._came_ns["accepted"]),
+            ("record `accepted` arrived", self._came_ns["accepted"]),
             (f"last of {self._told} miners told to stop", self._last_off_ns),
-            ("applied record over MQTT, verified", self._came_ns["applied"]),
+            ("record `applied` arrived", self._came_ns["applied"]),
             (f"meter shows {figures.CAP_KW:g} kW or less", self._under_ns),
-            ("verified record over MQTT, verified", self._came_ns["verified"]),
+            ("record `verified` arrived", self._came_ns["verified"]),
         ]
         returns = [
-            ("ended record over MQTT, verified", self._came_ns["ended"]),
+            ("record `ended` arrived", self._came_ns["ended"]),
             ("first load told to return", self._first_on_ns),
             ("meter back where it was", self._course.lapsed_return_ns),
         ]

@@ -90,7 +90,7 @@ class Director:
         await asyncio.sleep(course.recorded_s)
         self._to("SIMULATED: a drawn recovery of the grid; release, then return by ramp")
         await asyncio.sleep(figures.RECOVERY[-1][0])
-        if await self._until(_RETURN_S, lambda: self._back_at(before_w)):
+        if await self._until(_RETURN_S, lambda: self._back_at(before_w) and self._watch.mode == "NORMAL"):
             course.returned_ns = time.monotonic_ns()
 
     async def _cap_and_lapse(self) -> None:
@@ -109,15 +109,17 @@ class Director:
         lapse_ns = course.sent_ns + figures.LEASE_S * 1_000_000_000
         await asyncio.sleep(max(0.0, (lapse_ns - time.monotonic_ns()) / 1e9))
         before_w = course.capped_from_w
-        if await self._until(_RETURN_S, lambda: self._back_at(before_w) and self._ended()):
+        if await self._until(
+            _RETURN_S, lambda: self._ended() and self._back_at(before_w) and self._watch.mode == "NORMAL"
+        ):
             course.lapsed_return_ns = time.monotonic_ns()
 
     async def _send(self) -> None:
         sending = await asyncio.create_subprocess_exec(
             ballast(), "send", "limit", "--kw", f"{figures.CAP_KW:g}", "--lease", f"{figures.LEASE_S}s",
             "--site", figures.SITE, "--agent", figures.AGENT, "--key", str(self._site.issuer_pem),
-            "--issuer", figures.ISSUER, "--broker", f"mqtt://127.0.0.1:{self._broker_port}",
-            "--agent-key", f"{self._site.file.parent / 'agent.pem'}.pub", "--why", "demo",
+            "--issuer", figures.ISSUER, "--url", f"mqtt://127.0.0.1:{self._broker_port}", "--root", figures.ROOT,
+            "--agent-key", str(self._site.agent_pub), "--verify", f"{figures.VERIFY_S}s", "--why", "demo",
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         try:

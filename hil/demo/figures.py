@@ -27,6 +27,7 @@ RECOVERY: Final = ((1.0, 47.7, 26_600.0), (7.0, 50.0, 27_600.0))
 
 CAP_KW: Final = 100.0
 LEASE_S: Final = 15
+VERIFY_S: Final = 12  # an Avalon stops 5 s after it is told, and its ramp takes up to 4.5 s
 MIN_OFF_S: Final = 5
 MIN_ON_S: Final = 5
 

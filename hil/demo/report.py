@@ -174,8 +174,9 @@ time: the dots are its samples, 2 s apart, and the line between them is drawn. B
 {plots}
 <h2>Measured times</h2>
 <p class="quiet">From stamps where the bytes were: at the meter when its register changed, at each miner when the last
-byte of its verb was read, at the demo's own MQTT client when a record came and its signature verified. The meter renews
-its values every {f.REFRESH_MS} ms; the way through the broker (amqtt) is in the times of records.</p>
+byte of its verb was read, at the demo's own MQTT client when a record arrived, if its signature verified. The meter
+renews its values every {f.REFRESH_MS} ms. An Avalon is told a time some seconds ahead at which it stops; then its watts
+fall over seconds more.</p>
 <div class="scroll"><table>
 <tr><th>what</th><th class="number">after</th><th>since</th></tr>
 {times}

@@ -106,9 +106,9 @@ class Shed:
             ("read by the agent's next poll", self._served_ns),
             ("first miner told to stop", self.first_off_ns),
             (f"last of {self._told} miners told to stop", self._last_off_ns),
-            ("begin record over MQTT, verified", self._came_ns["begin"]),
+            ("record `begin` arrived", self._came_ns["begin"]),
             (f"meter shows {figures.SHED_KW:g} kW less", self._delivered_ns),
-            ("delivered record over MQTT, verified", self._came_ns["delivered"]),
+            ("record `delivered` arrived", self._came_ns["delivered"]),
         ]
         returns = [
             ("first load told to return", self._first_on_ns),

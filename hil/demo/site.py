@@ -23,6 +23,7 @@ class SiteFolder(Struct, frozen=True):
     file: Path
     state: Path
     agent_key: bytes  # raw public key, enrolled
+    agent_pub: Path  # the same in PEM
     issuer_pem: Path
 
 
@@ -57,11 +58,15 @@ def make_site(folder: Path, *, broker_port: int, meter: tuple[str, int], first_m
         ),
         encoding="utf-8",
     )
-    return SiteFolder(file, state, _public(agent_pem), issuer_pem)
+    return SiteFolder(file, state, _public(agent_pem), _pub(agent_pem), issuer_pem)
 
 
 def _public(pem: Path) -> bytes:
-    return load_public_key(Path(f"{pem}.pub").read_bytes())
+    return load_public_key(_pub(pem).read_bytes())
+
+
+def _pub(pem: Path) -> Path:
+    return pem.with_name(pem.name + ".pub")
 
 
 def _keyring(issuer: bytes) -> str:

@@ -6,7 +6,7 @@ from hil.bench.figures import Volley, judge, percentile, row
 
 
 def volleys(*last_ms: float, told: int = 1000) -> list[Volley]:
-    return [Volley(served=10.0, first=12.0, last=last, told=told) for last in last_ms]
+    return [Volley(served=10.0, first=12.0, last=last, told=told, verbs=told + 3) for last in last_ms]
 
 
 @pytest.mark.parametrize(("percent", "value"), [(50, 2.0), (75, 3.0), (76, 4.0), (99, 4.0), (100, 4.0), (0, 1.0)])
@@ -36,4 +36,15 @@ def test_a_miner_that_was_never_told_fails() -> None:
 
 
 def test_the_row_shows_where_the_time_went() -> None:
-    assert row("ours", volleys(60)).split() == ["ours", "10.0", "2.0", "48.0", "60.0", "60.0", "60.0", "60.0", "1"]
+    assert row("ours", volleys(60)).split() == [
+        "ours",
+        "10.0",
+        "2.0",
+        "48.0",
+        "60.0",
+        "60.0",
+        "60.0",
+        "60.0",
+        "1",
+        "3.0",
+    ]
