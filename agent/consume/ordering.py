@@ -10,6 +10,9 @@ Either way `missing()` names the numbers that are owed. A number stops being owe
 record declares it lost: `to: null` declares everything that is still missing of an earlier start. What is owed and
 never declared is an alarm: the agent promises that this does not happen (design.md 4.10).
 
+States (`conn`, `schema`, `ctl`) are different: each one replaces those before it, so nothing is owed and an older one
+is dropped. Their numbers have holes (a will takes one, whether or not it is ever published).
+
 The chain (`prev` of telemetry and gaps) is checked wherever both ends are here: a record whose predecessor is another
 one than its `prev` says raises Broken.
 """
@@ -21,6 +24,7 @@ from agent.consume.verifying import Record
 
 HELD_MAX = 1000  # records that wait for an earlier one; beyond that the wait is given up
 DIGESTS_MAX = 10_000
+STATES = ("conn", "schema", "ctl")
 
 
 class Broken(Exception):
@@ -94,11 +98,16 @@ class Stream:
     def __init__(self) -> None:
         self._ledgers: dict[tuple[str, str], Ledger] = {}
         self._held: dict[tuple[str, str], dict[int, Record]] = {}
-        self._given: dict[tuple[str, str], int] = {}
+        self._given: dict[tuple[str, str], int] = {}  # channel -> the first number not given on yet
 
     def take(self, record: Record) -> list[Record]:
         """What can be given on now, in order; nothing for a double. Raises Broken."""
         place = (record.boot, record.channel)
+        if record.channel.partition("/")[0] in STATES:
+            if record.seq < self._given.get(place, 0):
+                return []
+            self._given[place] = record.seq + 1
+            return [record]
         if place not in self._ledgers:
             # A reader that joins late owes itself nothing from before: the first number it sees is where it starts.
             self._begin(place, record.seq if record.channel not in self._channels() else 0)
