@@ -132,8 +132,6 @@ class Exchanger:
                 if connection.exchange.future is not None:
                     connection.exchange.future.cancel()
 
-    # --- opening ---------------------------------------------------------------------------------------------------
-
     def _open_slice(self) -> None:
         """Begin the next 64 shots, then give the loop back (it services what is ready) and go on from there."""
         room = True
@@ -231,8 +229,6 @@ class Exchanger:
         self._send(handle, connection, watched=False)
         return True
 
-    # --- sending and receiving -------------------------------------------------------------------------------------
-
     def _send(self, handle: int, connection: Connection, *, watched: bool = True) -> None:
         exchange = connection.exchange
         request = exchange.shot.request
@@ -314,8 +310,6 @@ class Exchanger:
         if not exchange.handles:
             self._finish(exchange, "silent" if exchange.wrote else "unreachable", b"", why)
 
-    # --- ending ----------------------------------------------------------------------------------------------------
-
     def _finish(self, exchange: Exchange, outcome: str, reply: bytes, detail: str) -> None:
         """The exchange is over, with an answer for whoever waits for it."""
         answered_ns = self._clock_ns() if outcome == "ok" else None
@@ -362,11 +356,13 @@ class Exchanger:
             self._fired = 0
             self._newest.clear()
 
-    # --- time ------------------------------------------------------------------------------------------------------
-
     def _arm(self) -> None:
         """Have _tick called when the first of the three queues is due; no timer while they are empty."""
-        dues = (self._connects.due_ns, self._deadlines.due_ns, 0 if self._opening else self._repeats.due_ns)
+        dues = (
+            self._connects.due_ns,
+            0 if self._unheard else self._deadlines.due_ns,
+            0 if self._opening else self._repeats.due_ns,
+        )
         due_ns = min((due_ns for due_ns in dues if due_ns), default=0)
         if self._timer is not None:
             if due_ns and self._timer_ns <= due_ns:
@@ -384,17 +380,21 @@ class Exchanger:
         now_ns = self._clock_ns()
         while (connecting := self._connects.take(now_ns)) is not None:
             self._connect_late(connecting)
-        if not behind and not self._opening:
-            for _ in range(_SLICE):
-                late = self._repeats.next(now_ns, self._fired)
-                if late is None or not self._begin(late):
-                    break
-                self._repeats.repeated(now_ns)
-        while (exchange := self._deadlines.take(now_ns)) is not None:
-            if exchange.newest_ns + self._limits.answer_ns <= now_ns:
-                self._give_up(exchange)
+        if not behind and not self._unheard:  # else its answer may be in the kernel
+            if not self._waiting:
+                self._repeat_late(now_ns)
+            while (exchange := self._deadlines.take(now_ns)) is not None:
+                if exchange.newest_ns + self._limits.answer_ns <= now_ns:
+                    self._give_up(exchange)
         self._deliver()
         self._arm()
+
+    def _repeat_late(self, now_ns: int) -> None:
+        for _ in range(_SLICE):
+            late = self._repeats.next(now_ns, self._fired)
+            if late is None or not self._begin(late):
+                return
+            self._repeats.repeated(now_ns)
 
     def _connect_late(self, exchange: Exchange) -> None:
         """A poll without a connection in time: once more, in case its SYN was lost, then no more."""

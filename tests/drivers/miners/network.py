@@ -62,7 +62,8 @@ class ScriptedDial:
         handle = next(number for number in range(FIRST_HANDLE, 1 << 30) if number not in self._live)
         link = self._live[handle] = Link(host, self._loop.now_ns, script)
         self.links.append(link)
-        if script.connects is not None:
+        link.connected = script.connects == 0  # as over loopback
+        if script.connects:
             self._later(script.connects, lambda: setattr(link, "connected", True))
         if script.answers is not None:
             self._later(script.answers, lambda: link.inbox.append(script.reply))

@@ -164,6 +164,24 @@ def test_the_one_that_is_late_while_later_ones_have_been_answered_is_repeated() 
     play(story)
 
 
+def test_answers_that_came_while_a_slow_machine_was_still_opening_are_no_silence() -> None:
+    async def story(loop: VirtualLoop) -> None:
+        def slowly(host: str, nth: int) -> Script:
+            loop.now_ns += 4 * MS
+            return Script(connects=0)
+
+        scene = Scene(loop, slowly)
+
+        scene.exchanger.fire([_shot(f"m{at}") for at in range(600)], scene.done)
+        await asyncio.sleep(5)
+
+        assert {answer.outcome for _, answer in scene.answers} == {"ok"}
+        assert len(scene.answers) == len(scene.dial.links) == 600
+        assert min(at for at, _ in scene.answers) >= 2400
+
+    play(story)
+
+
 def test_an_answer_that_has_begun_is_not_repeated() -> None:
     async def story(loop: VirtualLoop) -> None:
         scene = Scene(loop, lambda host, nth: Script(reply=b'{"half'))
