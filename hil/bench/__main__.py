@@ -150,7 +150,7 @@ def time_volley(fleet: Fleet) -> Volley:
     if told.count == 0:
         raise BenchError(f"no miner was told within {TOLD_S_MAX:g} s of the frequency's fall; see {OUT}/agent.log")
     served, first, last = ((at_ns - changed_ns) / 1e6 for at_ns in (told.served_ns, told.first_ns, told.last_ns))
-    return Volley(served, first, last, told.count)
+    return Volley(served, first, last, told.count, told.verbs)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ class Volley(Struct, frozen=True):
     first: float  # the first miner had its command
     last: float  # the last one had
     told: int
+    verbs: int  # more than told where requests were repeated
 
 
 class Verdict(Struct, frozen=True):
@@ -57,16 +58,18 @@ def judge(miners: int, ours: Sequence[Volley], floor: Sequence[Volley]) -> list[
 
 
 def row(name: str, volleys: Sequence[Volley]) -> str:
-    """One line of the table: where the time went (medians), then the distribution of the whole."""
+    """One line of the table: where the time went (medians), the whole's distribution, verbs repeated in a volley."""
     last = [volley.last for volley in volleys]
     served = percentile([volley.served for volley in volleys], 50)
     first = percentile([volley.first - volley.served for volley in volleys], 50)
     spread = percentile([volley.last - volley.first for volley in volleys], 50)
     whole = "".join(f"{percentile(last, percent):9.1f}" for percent in (50, 99, 99.9, 100))
-    return f"  {name:<7}{served:9.1f}{first:9.1f}{spread:9.1f}  {whole}   {len(volleys):5d}"
+    repeated = sum(volley.verbs - volley.told for volley in volleys) / len(volleys)
+    return f"  {name:<7}{served:9.1f}{first:9.1f}{spread:9.1f}  {whole}   {len(volleys):7d}{repeated:10.1f}"
 
 
 HEADING = (
-    f"  {'ms':<7}{'served':>9}{'decided':>9}{'spread':>9}  {'p50':>9}{'p99':>9}{'p99.9':>9}{'max':>9}   volleys\n"
-    f"  {'':<7}{'medians of the three parts':>27}"
+    f"  {'ms':<7}{'served':>9}{'decided':>9}{'spread':>9}  {'p50':>9}{'p99':>9}{'p99.9':>9}{'max':>9}"
+    "   volleys  repeated\n"
+    f"  {'':<7}{'medians of the three parts':>27}{'of each':>57}"
 )

@@ -10,7 +10,7 @@
  *
  * Control, one line each way on loopback TCP (times are CLOCK_MONOTONIC, ns):
  *   frequency HZ     forgets who was told, sets the meter's register      -> changed NS
- *   told N MS        when N miners are told, or after MS                  -> told COUNT FIRST_NS LAST_NS SERVED_NS
+ *   told N MS        when N miners are told, or after MS                  -> told COUNT FIRST_NS LAST_NS SERVED_NS VERBS
  *   on N MS          when N miners are on, or after MS                    -> on COUNT
  *   wake             all on at once, without a wire                       -> on N
  */
@@ -48,7 +48,7 @@ struct wait {
 };
 
 static struct miner miners[MINERS_MAX];
-static int miners_count, on_count, told_count, watts, events, operator_fd = -1;
+static int miners_count, on_count, told_count, verbs_count, watts, events, operator_fd = -1;
 static int64_t first_ns, last_ns;
 static struct wait waiting;
 static struct meter meter;
@@ -73,6 +73,7 @@ static void set_on(struct miner *miner, bool on) {
 }
 
 static void stamp_told(struct miner *miner, int64_t at_ns) {
+    verbs_count++;
     if (miner->told_ns != 0) return;
     miner->told_ns = last_ns = at_ns;
     if (told_count++ == 0) first_ns = at_ns;
@@ -196,7 +197,8 @@ static void maybe_end_wait(void) {
     int64_t served_ns = meter.served_ns;
     pthread_mutex_unlock(&meter.lock);
     if (waiting.what == TOLD)
-        snprintf(line, sizeof line, "told %d %lld %lld %lld\n", told_count, (long long)first_ns, (long long)last_ns, (long long)served_ns);
+        snprintf(line, sizeof line, "told %d %lld %lld %lld %d\n", told_count, (long long)first_ns, (long long)last_ns,
+                 (long long)served_ns, verbs_count);
     else
         snprintf(line, sizeof line, "on %d\n", on_count);
     waiting.what = NOTHING;
@@ -215,7 +217,7 @@ static void obey(const char *line) {
     char reply[64] = "unknown\n";
     if (sscanf(line, "frequency %lf", &hz) == 1) {
         for (int i = 0; i < miners_count; i++) miners[i].told_ns = 0;
-        told_count = 0;
+        told_count = verbs_count = 0;
         first_ns = last_ns = 0;
         snprintf(reply, sizeof reply, "changed %lld\n", (long long)meter_set_frequency(&meter, hz));
     } else if (strncmp(line, "wake", 4) == 0) {

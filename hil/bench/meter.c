@@ -25,6 +25,9 @@
 
 enum { CLIENTS_MAX = 16, FRAME_MAX = 260, REGISTERS_MAX = 125, HEAD = 7 };
 
+/* Well under what one miner draws, so that a shed of the whole fleet needs the whole fleet every time. */
+enum { NOISE_W = 20 };
+
 enum quantity { V1, V2, V3, V12, V23, V31, I1, I2, I3, P1, P2, P3, P, S, PF, F, WH };
 
 /* Where each quantity is. A float takes two registers. */
@@ -59,7 +62,7 @@ static void renew(struct meter *meter, int64_t at_ns) {
     if (at_ns - meter->renewed_ns < meter->refresh_ns) return;
     meter->import_wh += meter->shown_w * (double)(at_ns - meter->renewed_ns) / 3.6e12;
     meter->renewed_ns = at_ns;
-    meter->shown_w = (meter->miners_w + meter->unmetered_w) * (1 + 1e-4 * noise(meter));
+    meter->shown_w = meter->miners_w + meter->unmetered_w + NOISE_W * noise(meter);
     for (int phase = 0; phase < 3; phase++) meter->voltage_v[phase] = 277 * (1 + 1e-3 * noise(meter));
 }
 

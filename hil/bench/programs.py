@@ -51,6 +51,7 @@ class Told(Struct, frozen=True):
     first_ns: int
     last_ns: int
     served_ns: int  # when the meter first answered with the new frequency
+    verbs: int  # how often softoff was read until then: more than count where requests were repeated
 
 
 class Program:
@@ -111,8 +112,7 @@ class Fleet(Program):
 
     def wait_told(self, wait_s: float) -> Told:
         """Once every miner is told, or after wait_s."""
-        _, count, first, last, served = self._ask(f"told {self.miners} {int(wait_s * 1000)}")
-        return Told(int(count), int(first), int(last), int(served))
+        return Told(*(int(word) for word in self._ask(f"told {self.miners} {int(wait_s * 1000)}")[1:]))
 
     def wait_on(self, wait_s: float) -> int:
         """How many miners are on: once all are, or after wait_s."""
