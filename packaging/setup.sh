@@ -47,10 +47,12 @@ setup_python() {
 }
 
 missing_packages() {
+    names=
     for package in $PACKAGES; do
         state=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
-        [ "$state" = installed ] || printf '%s ' "$package"
+        [ "$state" = installed ] || names="$names${names:+ }$package"
     done
+    echo "$names"
 }
 
 mask_mosquitto() {
@@ -88,7 +90,7 @@ setup_debian() {
     if ! { $apt update && DEBIAN_FRONTEND=noninteractive $apt install -y --no-install-recommends $missing; } >"$log" 2>&1 </dev/null; then
         cat "$log" >&2
         rm -f "$log"
-        fail "could not install: $missing(above)"
+        fail "could not install (above): $missing"
     fi
     rm -f "$log"
     left=$(missing_packages)

@@ -102,13 +102,3 @@ def test_every_python_file_says_what_it_is_for() -> None:
     ]
 
     assert silent == []
-
-
-def test_files_stay_short_enough_to_hold_one_idea() -> None:
-    long = {
-        str(path.relative_to(ROOT)): len(path.read_text("utf-8").splitlines())
-        for path in repository_files()
-        if path.suffix in (".py", ".c")
-    }
-
-    assert {name: lines for name, lines in long.items() if lines > 400} == {}
