@@ -9,6 +9,7 @@ from typing import Any
 
 from agent.consume.verifying import Record, Unverified, Verifier
 from agent.shell.clock import SystemClock
+from agent.uplink.keyring import Keyring
 from agent.uplink.mqtt import Broker, MqttWire, broker_at
 from agent.uplink.publisher import Uplink, UplinkSettings
 from agent.uplink.records import Column, Device, ctl_body
@@ -30,7 +31,14 @@ async def polled(holds: Callable[[], bool]) -> None:
 class Agent:
     """An uplink with everything real but journal and sink."""
 
-    def __init__(self, broker: Broker, disk: dict[str, str] | None = None, *, timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        disk: dict[str, str] | None = None,
+        *,
+        timeout_s: float = 10.0,
+        ring: Keyring | None = None,
+    ) -> None:
         self.keeper = FakeKeeper(disk)
         self.sink = FakeSink()
         self.clock = SystemClock()
@@ -38,7 +46,7 @@ class Agent:
             UplinkSettings(SITE, AGENT, "0.1.0"),
             wire=MqttWire(broker, timeout_s=timeout_s),
             signer=AGENT_KEY,
-            keyring=keyring(),
+            keyring=ring or keyring(),
             clock=self.clock,
             keeper=self.keeper,
             sink=self.sink,
