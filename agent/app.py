@@ -10,47 +10,47 @@ The six seams (Seams) are all that the simulation replaces.
 
 import asyncio
 import logging
+import os
 import random
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+import secrets
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
 from agent import report
 from agent.config import LinkTable, SiteFile
 from agent.core.notes import CommandNote, Note
-from agent.core.restore import restored
 from agent.core.rules import Rules
-from agent.core.state import Durable, State
 from agent.core.tree import Tree
-from agent.local.status import StatusServer
+from agent.local.status import SOCKET_NAME, StatusServer
 from agent.shell.board import Board
-from agent.shell.clock import Clock
-from agent.shell.disk import Disk
+from agent.shell.clock import Clock, SystemClock
+from agent.shell.disk import Disk, RealDisk
 from agent.shell.journal import Journal
+from agent.shell.keeping import Keeping
 from agent.shell.lateness import Lateness
 from agent.shell.load_polling import LoadPoller, PolledLoad
 from agent.shell.polling import LinkPoller, PolledMeter
-from agent.shell.spawn import Spawn
+from agent.shell.spawn import RealSpawn, Spawn
 from agent.shell.volley import Volley
 from agent.shell.watchdog import ServiceManager, feed, measure_lateness
 from agent.translate import Translated, translate
 from agent.uplink.keyring import Keyring
+from agent.uplink.mqtt import MqttWire, broker_at
 from agent.uplink.publisher import Uplink, UplinkSettings
 from agent.uplink.records import ctl_body
 from agent.uplink.sealing import Signer
 from agent.uplink.wire import Wire
 from agent.version import VERSION
-from drivers.dial import Dial
+from drivers.dial import Dial, SocketDial, raise_descriptor_limit
 from drivers.miners.client import Exchanger
 from drivers.modbus.link import Link
 from drivers.modbus.meter import MeterReader
-from drivers.modbus.transport import Transport
+from drivers.modbus.transport import PymodbusTransport, Transport
 from drivers.profile import load_profile
 
-DURABLE_EVERY_S = 1.0  # what we lowered is written at most this often while loads come back one by one
 MIB = 1024 * 1024
 BUFFER_MIB_MAX = 16  # the spool is not yet on disk: this much of it is kept in memory
 
@@ -96,15 +96,16 @@ class Agent:
         self.links: dict[str, Link] = {}
         self.lateness = Lateness()
         self.journal: Journal
-        self._durable: Durable | None = None  # waits for its turn
-        self._durable_due = asyncio.Event()
+        self.keeping: Keeping
         self._faults: list[str] = []
 
     async def run(self, stop: asyncio.Event, *, status_path: Path | None, manager: ServiceManager) -> None:
         """Control the site until `stop` is set."""
         seams = self.seams
         self.journal = await Journal.open(seams.disk, seams.spawn, Path(self.file.site.state_dir), on_fault=self._fault)
-        self.board = board = await self._make_board()
+        self.keeping = Keeping(self.journal, seams.clock, self._fault)
+        self.epoch = self.keeping.epoch()
+        self.board = board = self._make_board()
         exchanger = Exchanger(seams.dial, seams.clock.monotonic_ns)
         volley = Volley(
             exchanger,
@@ -138,10 +139,7 @@ class Agent:
         finally:
             if server is not None:
                 await server.close()
-        if self._durable is not None:
-            self.journal.post("core", self._durable)
-        # Only after a crash may a load that is found off be taken for one that we lowered and could not note.
-        self.journal.post("armed", None)
+        self.keeping.stop()
         await self.journal.close()
 
     def _work(
@@ -157,73 +155,24 @@ class Agent:
         yield "volley", volley.run()
         yield "arm", board.keep_armed(lambda: exchanger.firing)
         yield "beat", board.run()
-        yield "durable", self._write_durable()
+        yield "keeping", self.keeping.run()
         yield "watchdog", feed(manager, lambda: board.beats)
         yield "lateness", measure_lateness(self.lateness, clock)
         yield "publish", self._publish()
 
-    async def _make_board(self) -> Board:
-        state, armed_before = await self._what_was_kept()
+    def _make_board(self) -> Board:
         return Board(
             self.tree,
             Rules(self.tree, self.translated.rules),
             self.seams.clock,
-            state,
-            armed_before,
+            self.keeping.state(self.tree),
+            self.keeping.armed_before(),
             on_notes=self._notes,
-            on_durable=self._keep_durable,
-            on_armed=lambda armed: self.journal.post("armed", dict(armed)),
+            on_durable=self.keeping.durable,
+            on_armed=self.keeping.armed,
         )
 
-    # --- what survives ------------------------------------------------------------------------------------------------
-
-    async def _what_was_kept(self) -> tuple[State, Mapping[str, str]]:
-        """The state to start from, and what was armed before; a new epoch when the journal is new."""
-        journal, clock = self.journal, self.seams.clock
-        epoch = journal.kept("epoch")
-        if not isinstance(epoch, int):
-            before = journal.salvaged.get("epoch")
-            epoch = before + 1 if isinstance(before, int) else 1
-            journal.post("epoch", epoch)
-        self.epoch = epoch
-        machine = clock.machine_boot()
-        same_boot = journal.kept("machine") == machine
-        journal.post("machine", machine)
-        now_ns = clock.monotonic_ns()
-        kept = journal.kept("core")
-        if kept is None:
-            return State(), self._armed_before()
-        try:
-            durable = msgspec.convert(kept, Durable)
-        except msgspec.ValidationError as error:
-            self._fault(f"what the journal says of lowered loads is not understood ({error}): they stay as they are")
-            return State(), {}
-        state = restored(self.tree, durable, same_boot=same_boot, now_ns=now_ns)
-        log.info("adopting %d open events and %d lowered loads", len(state.durable.events), len(state.durable.lowered))
-        return state, self._armed_before()
-
-    def _armed_before(self) -> Mapping[str, str]:
-        kept = self.journal.kept("armed")
-        return {str(load): str(step) for load, step in kept.items()} if isinstance(kept, dict) else {}
-
-    def _keep_durable(self, durable: Durable) -> None:
-        """A cut is on its way to the disk before the miners have answered it; slower changes wait for their turn."""
-        fresh = any(not cut.settled for cut in durable.cuts)
-        self._durable = durable
-        if fresh:
-            self.journal.post("core", durable)
-            self._durable = None
-        else:
-            self._durable_due.set()
-
-    async def _write_durable(self) -> None:
-        while True:
-            await self._durable_due.wait()
-            self._durable_due.clear()
-            if self._durable is not None:
-                self.journal.post("core", self._durable)
-                self._durable = None
-            await asyncio.sleep(DURABLE_EVERY_S)
+    # --- what is told -------------------------------------------------------------------------------------------------
 
     def _fault(self, text: str) -> None:
         log.error("%s", text)
@@ -234,8 +183,6 @@ class Agent:
     def _tell_fault(self, text: str) -> None:
         assert self.uplink is not None
         self.uplink.event({"ev": None, "k": "alarm", "circuit": None, "rule": None, "class": None, "why": text})
-
-    # --- what is told -------------------------------------------------------------------------------------------------
 
     def _notes(self, notes: Sequence[Note]) -> None:
         for note in notes:
@@ -367,3 +314,33 @@ class Agent:
             names["broker"] = {"state": "none", "detail": "site.toml has no [mqtt]"}
             names["buffer"] = {"bytes": 0, "records": 0, "lost": 0}
         return report.status(self.board, names, now_ns)
+
+
+async def serve(file: SiteFile, identity: Identity, *, uncommissioned: bool, stop: asyncio.Event) -> None:
+    """The agent on the real world, until `stop`; OSError when its status socket cannot be had."""
+    clock = SystemClock()
+    wire = None
+    if file.mqtt is not None:
+        paths = [None if text is None else Path(text) for text in (file.mqtt.ca, file.mqtt.cert, file.mqtt.key)]
+        wire = MqttWire(broker_at(file.mqtt.url, f"{file.site.id}.{file.site.agent}", *paths))
+    raise_descriptor_limit()
+    dial, spawn = SocketDial(), RealSpawn("disk")
+    seams = Seams(
+        dial=dial,
+        transport=lambda table: PymodbusTransport(table.host, table.port),
+        wire=wire,
+        disk=RealDisk(),
+        clock=clock,
+        spawn=spawn,
+        token_hex=secrets.token_hex,
+        jitter=random.SystemRandom(),
+    )
+    agent = Agent(file, seams, identity, uncommissioned=uncommissioned)
+    folder = os.environ.get("RUNTIME_DIRECTORY", file.site.state_dir)
+    try:
+        await agent.run(
+            stop, status_path=Path(folder) / SOCKET_NAME, manager=ServiceManager.of(os.environ, os.getpid())
+        )
+    finally:
+        dial.shut()
+        spawn.close()

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-SOCKET_NAME: Final = "ballast.sock"
+from agent.local.status import SOCKET_NAME
+
 RUN_FOLDER: Final = Path("/run/ballast")
 _WAIT_S: Final = 5.0  # the agent answers within a beat; a machine under load may take longer
 _BYTES_MAX: Final = 64 << 20  # a status with 20,000 loads is some 2 MiB

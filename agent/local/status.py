@@ -25,6 +25,7 @@ import msgspec
 
 Question = dict[str, Any]
 
+SOCKET_NAME = "ballast.sock"
 CLIENTS_MAX = 16
 LINE_BYTES_MAX = 4096
 MODE = 0o660

@@ -30,6 +30,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "agent.local",
         "agent.consume",
         "agent.core",
+        "agent.shell.clock",  # the one reader of wall time, which a command's expiry needs
         "drivers",
     ),
     "agent.app": ("agent", "drivers"),
