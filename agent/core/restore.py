@@ -20,9 +20,11 @@ def restored(tree: Tree, kept: Durable, *, same_boot: bool, now_ns: int) -> Stat
     lowered = {load: down for load, down in durable.lowered.items() if load in tree.loads}
     rising = {load: up for load, up in durable.rising.items() if load in tree.loads}
     if not same_boot:
+        # Whether a load that was told to rise did so is not known: found on, it is up, and nobody moved it.
+        unsure = {load: replace(up.was, confirmed=False) for load, up in rising.items() if not up.arrived}
         lowered = {
             load: replace(down, told_ns=now_ns, moved_ns=None, not_before_ns=0)
-            for load, down in (lowered | {load: up.was for load, up in rising.items() if not up.arrived}).items()
+            for load, down in (lowered | unsure).items()
         }
         rising = {}
         events = {name: replace(event, began_ns=now_ns) for name, event in events.items()}

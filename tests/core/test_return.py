@@ -258,3 +258,19 @@ def test_after_a_crash_an_event_that_is_a_little_over_does_not_take_every_load_b
     fresh.tick(30)
 
     assert sum(not on for on in fresh.on.values()) - sum(not on for on in rig.on.values()) <= 1
+
+
+def test_after_another_boot_a_load_that_was_rising_and_is_found_up_is_not_lowered_again() -> None:
+    rig = shed(ramp_up_w_per_s=6_000.0)
+    while not rig.state.durable.rising:
+        rig.tick()
+    rising = set(rig.state.durable.rising)
+
+    fresh = again(rig, same_boot=False)
+    fresh.dark = set(rising)  # not heard in BOOT
+    fresh.tick(20)
+    fresh.dark = set()
+    fresh.tick(100)
+
+    assert not any(setpoint.lowers for _, setpoint in fresh.told)
+    assert fresh.watts == 130_000
