@@ -154,43 +154,37 @@ class Exchanger:
         if not self._waiting:
             for key in [key for key in self._newest if key not in self._lanes]:
                 del self._newest[key]
-        self._arm()
         if room:
             self._going_on = self._loop.call_soon(self._go_on)
         else:
+            self._listen(len(self._unheard))  # answers make room
             self._going_on = self._loop.call_later(_NO_ROOM_S, self._go_on)
-            for handle, connection in self._unheard:  # their answers are what makes room
-                if self._connections.get(handle) is connection:
-                    self._dial.watch(handle, read=True, write=False)
-            self._unheard.clear()
+        self._arm()
 
     def _go_on(self) -> None:
         self._going_on = None
         if self._waiting:
             self._open_slice()
         elif self._unheard:
-            self._listen()
-        self._deliver()
-
-    def _listen(self) -> None:
-        """Have poll() tell of answers to what has been sent, a part at a time; then look for late ones again."""
-        for _ in range(min(_LISTEN, len(self._unheard))):
-            handle, connection = self._unheard.popleft()
-            if self._connections.get(handle) is connection:
-                self._dial.watch(handle, read=True, write=False)
-        if self._unheard:
+            self._listen(_LISTEN)
             self._going_on = self._loop.call_soon(self._go_on)
         else:
             self._arm()
+        self._deliver()
+
+    def _listen(self, most: int) -> None:
+        """Have poll() tell of answers to what has been sent."""
+        for _ in range(min(most, len(self._unheard))):
+            handle, connection = self._unheard.popleft()
+            if self._connections.get(handle) is connection:
+                self._dial.watch(handle, read=True, write=False)
 
     def _begin_fired(self, shot: Shot, volley: Waiting) -> bool:
         asked = self._asked.get(shot.key)
         if asked is not None:
             self._finish(asked, "preempted", b"", "a shot was fired at it")
-        lane = self._lanes.get(shot.key)
-        if lane is not None:
-            for older in [exchange for exchange in lane if exchange.volley is not volley]:
-                self._end(older)
+        for older in [exchange for exchange in self._lanes.get(shot.key, ()) if exchange.volley is not volley]:
+            self._end(older)
         exchange = Exchange(shot, volley, None)
         lane = self._lanes.setdefault(shot.key, [])
         lane.append(exchange)
@@ -267,43 +261,35 @@ class Exchanger:
         return len(ready_now)
 
     def _receive(self, handle: int, connection: Connection) -> None:
+        why = "closed without an answer"
         try:
             data = self._dial.receive(handle, _READ_BYTES)
         except OSError as failure:
             # A reset after the whole reply is how cgminer answers a long request; what was read counts.
-            self._at_end(handle, connection, failure.strerror or str(failure))
-            return
+            data, why = b"", failure.strerror or str(failure)
         if data is None:
             return
-        if not data:
-            self._at_end(handle, connection, "closed without an answer")
-            return
-        reply = connection.reply.feed(data)
-        if reply is not None:
+        reply = connection.reply.feed(data) if data else connection.reply.held
+        if reply:
             self._answered(handle, connection, reply)
+        elif not data:
+            self._drop(handle, why)
         elif connection.reply.begun:
             connection.exchange.answering = True
 
-    def _at_end(self, handle: int, connection: Connection, why: str) -> None:
-        if connection.reply.begun:
-            self._answered(handle, connection, connection.reply.held)
-        else:
-            self._drop(handle, why)
-
     def _answered(self, handle: int, connection: Connection, reply: bytes) -> None:
-        exchange = connection.exchange
-        del self._connections[handle]
-        exchange.handles.remove(handle)
-        self._dial.close(handle)
         self._repeats.answered(connection.opened_ns, self._clock_ns())
-        self._finish(exchange, "ok", reply, "")
+        self._finish(self._close(handle), "ok", reply, "")
 
     def _drop(self, handle: int, why: str) -> None:
-        """One connection has ended without an answer; the exchange goes on while it has others."""
+        """A connection has ended without an answer; the exchange goes on while it has others."""
+        self._lost(self._close(handle), why)
+
+    def _close(self, handle: int) -> Exchange:
         exchange = self._connections.pop(handle).exchange
         exchange.handles.remove(handle)
         self._dial.close(handle)
-        self._lost(exchange, why)
+        return exchange
 
     def _lost(self, exchange: Exchange, why: str) -> None:
         exchange.detail = why
@@ -311,7 +297,6 @@ class Exchanger:
             self._finish(exchange, "silent" if exchange.wrote else "unreachable", b"", why)
 
     def _finish(self, exchange: Exchange, outcome: str, reply: bytes, detail: str) -> None:
-        """The exchange is over, with an answer for whoever waits for it."""
         answered_ns = self._clock_ns() if outcome == "ok" else None
         self._finished.append((exchange, exchange.answer(outcome, reply, detail, answered_ns)))
         self._end(exchange)
@@ -413,7 +398,6 @@ class Exchanger:
         if best.looks_whole:
             self._finish(exchange, "ok", best.held, "")
         elif exchange.wrote:
-            said = f"{len(best.held)} bytes, not a whole answer" if best.begun else "no answer"
-            self._finish(exchange, "silent", best.held, said)
+            self._finish(exchange, "silent", best.held, "no whole answer" if best.begun else "no answer")
         else:
             self._finish(exchange, "unreachable", b"", "no connection in time")

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from drivers.dial import NoRoom, Ready
 from drivers.errors import Unreachable
+from drivers.miners.client import Answer, Exchanger, Limits, Shot
 from tests.sim.loop import VirtualLoop
 
 MS = 1_000_000
@@ -135,3 +136,29 @@ def play(story: Callable[[VirtualLoop], Coroutine[Any, Any, None]]) -> None:
     finally:
         asyncio.set_event_loop(None)
         loop.close()
+
+
+OK = Script()
+LOST = Script(connects=None, answers=None)
+MUTE = Script(answers=None)
+
+
+def shot(host: str, *, hedge: bool = True, request: bytes = b"off", part: int = 0) -> Shot:
+    return Shot(host, host, 4028, request, hedge, part)
+
+
+class Scene:
+    """An exchanger, its network, and what came back when."""
+
+    def __init__(self, loop: VirtualLoop, plays: Callable[[str, int], Script], limits: Limits | None = None) -> None:
+        self.loop = loop
+        self.dial = ScriptedDial(loop, plays)
+        self.exchanger = Exchanger(self.dial, lambda: loop.now_ns, limits or Limits())
+        self.began_ns = loop.now_ns
+        self.answers: list[tuple[float, Answer]] = []
+
+    def done(self, answer: Answer) -> None:
+        self.answers.append(((self.loop.now_ns - self.began_ns) / MS, answer))
+
+    def opened_ms(self, host: str) -> list[float]:
+        return [(link.at_ns - self.began_ns) / MS for link in self.dial.to(host)]
