@@ -196,7 +196,7 @@ def test_time_and_threads_have_one_file_each() -> None:
         ("agent.shell.board", "def late() -> None:\n    from agent.app import run"),
         ("agent.local.status", "from ..shell import journal"),
         ("agent.consume.reader", "from agent.uplink import outbox"),
-        ("agent.cli.check", "from agent.shell.clock import SystemClock"),
+        ("agent.cli.check", "from agent.shell.board import Board"),
         ("agent.app", "import hil.demo"),
         ("drivers.points", "from agent.core.values import Reading"),
         ("hil.plant", "from drivers.sample import Sample"),
