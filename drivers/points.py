@@ -11,6 +11,26 @@ from types import MappingProxyType
 _PHASES = ("l1", "l2", "l3")
 _PAIRS = ("l12", "l23", "l31")
 
+# Tanks, coolant distribution units and dry coolers. Supply goes to what is cooled, return comes from it.
+_COOLING = {
+    **{f"{place}_c": "°C" for place in ("coolant", "coolant_supply", "coolant_return", "vapor", "tank_top")},
+    **{f"{place}_c": "°C" for place in ("condenser_supply", "condenser_return", "ambient", "air_inlet")},
+    **{f"{place}_flow_lpm": "l/min" for place in ("coolant", "condenser")},
+    **{
+        f"{place}_pct": "%" for place in ("coolant_level", "pump_speed", "pump_speed_set", "fan_speed", "fan_speed_set")
+    },
+    "vapor_pressure_kpa_g": "kPa",
+    **{
+        f"{place}_pressure_kpa": "kPa"
+        for place in ("coolant_supply", "coolant_return", "filter_before", "filter_after")
+    },
+    **{f"pump_{pump}_rpm": "1/min" for pump in range(1, 5)},
+    "power_permit_pct": "%",  # how much of its rated heat the plant will take
+    "cooling_capacity_w": "W",
+    "power_total_w": "W",  # a cooling unit's and what it feeds
+    "voltage_input_v": "V",
+}
+
 POINTS: Mapping[str, str] = MappingProxyType(
     {
         "power_w": "W",
@@ -23,6 +43,7 @@ POINTS: Mapping[str, str] = MappingProxyType(
         **{f"current_{phase}_a": "A" for phase in _PHASES},
         "energy_import_wh": "Wh",
         "energy_export_wh": "Wh",
+        **_COOLING,
     }
 )
 

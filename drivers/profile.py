@@ -1,4 +1,4 @@
-"""Profiles: what a meter or PLC is, as data. A new meter is one TOML file and one capture; no code.
+"""Profiles: what a meter or PLC is, as data. A new device is one TOML file and one capture; no code.
 
 A file says where the device keeps each point and how it is written there:
 
@@ -29,6 +29,31 @@ A file says where the device keeps each point and how it is written there:
     min    = -5_000_000             # a value outside is a bad reading, not a number
     max    = 5_000_000
     unverified = true               # not seen in the maker's own document nor on a device
+    scale_at = 0x0036               # SunSpec: an int16 register with the power of ten, read in the same block
+
+A PLC has more: what it says in single bits, what it can be told, and how each side knows that the other is alive. A
+bit's name is the profile's own (letters, digits and _), and site.toml may give it the site's name in [plc.bits].
+
+    [[bit]]
+    name  = "leak"
+    table = "discrete"              # "coil" or "discrete"; or "holding" or "input", then with `bit`
+    at    = 12
+    bit   = 3                       # 0 is the lowest of the register's 16
+    poll  = "slow"                  # or "fast", where nothing is said
+    unverified = true
+
+    [[coil]]                        # what may be written, and nothing else may
+    name = "k1"
+    at   = 0
+
+    [heartbeat]                     # all holding registers; the agent writes `at`, the PLC the others
+    at           = 0                # uint16, counted up by the agent; 0 is skipped
+    echo         = 1                # the PLC copies it to here
+    counter      = 2                # the PLC's own, counted up in each of its rounds
+    comm_timeout = 3                # how long it waits for a beat before it blocks closing, in 0.1 s
+
+A SunSpec device says itself where its registers are. Its file has `sunspec = [201, 202]`, the models whose list it
+follows, and every `at` and `scale_at` counts from the model's ID register (drivers/modbus/sunspec.py finds that).
 
 Addresses, in `at` and `readable`, are as the manual counts; what is kept here is the wire's address, from 0. Bytes
 inside a register are always big-endian. A file is refused with all of its faults at once (drivers/profile_file.py).
@@ -46,6 +71,8 @@ from msgspec import Struct
 from drivers.points import OPPOSITE, SIGNED
 
 Table = Literal["holding", "input"]
+BitTable = Literal["coil", "discrete"]
+AnyTable = Table | BitTable
 
 FOLDER = Path(__file__).parent / "profiles"
 VALUE_MAX = sys.float_info.max  # where a profile gives no limit: any finite number
@@ -93,11 +120,46 @@ class Point(Struct, frozen=True):
     value_min: float = -VALUE_MAX
     value_max: float = VALUE_MAX
     unverified: bool = False
+    scale_at: int | None = None  # where the power of ten is that it is multiplied with besides
+
+    @property
+    def first(self) -> int:
+        """The lowest wire address of what must be read together."""
+        return self.at if self.scale_at is None else min(self.at, self.scale_at)
 
     @property
     def end(self) -> int:
         """The first wire address behind it."""
-        return self.at + self.kind.registers
+        end = self.at + self.kind.registers
+        return end if self.scale_at is None else max(end, self.scale_at + 1)
+
+
+class Bit(Struct, frozen=True):
+    """Where one yes or no is."""
+
+    name: str
+    table: AnyTable
+    at: int
+    bit: int = 0  # in a register; 0 in a table of bits
+    fast: bool = True
+    unverified: bool = False
+
+
+class Coil(Struct, frozen=True):
+    """What the PLC can be told, and takes for an order."""
+
+    name: str
+    at: int
+    unverified: bool = False
+
+
+class Heartbeat(Struct, frozen=True):
+    """Where the agent and the PLC show each other that they live: holding registers."""
+
+    at: int
+    echo: int | None = None
+    counter: int | None = None
+    comm_timeout: int | None = None
 
 
 class Identity(Struct, frozen=True):
@@ -111,7 +173,7 @@ class Identity(Struct, frozen=True):
 
 
 class Profile(Struct, frozen=True):
-    """One device, as data; points in the order of their addresses."""
+    """One device, as data; points and bits in the order of their addresses."""
 
     name: str
     source: str
@@ -122,6 +184,15 @@ class Profile(Struct, frozen=True):
     identity: Identity | None = None
     readable: tuple[tuple[int, int], ...] = ()  # wire addresses, from the first to the one behind the last
     refresh_ms: float | None = None
+    bits: tuple[Bit, ...] = ()
+    coils: tuple[Coil, ...] = ()
+    heartbeat: Heartbeat | None = None
+    sunspec: tuple[int, ...] = ()  # models, any of which its addresses count from; () = they are the wire's
+
+    @property
+    def is_plc(self) -> bool:
+        """It has more than a meter has."""
+        return bool(self.bits or self.coils or self.heartbeat)
 
 
 class Fault(Struct, frozen=True):

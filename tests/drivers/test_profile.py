@@ -240,5 +240,10 @@ def test_a_missing_file_and_an_unknown_name_are_told_apart() -> None:
         load_profile("eastron-smd630")
 
 
+WRITTEN = {"°C": "c", "l/min": "lpm", "%": "pct", "1/min": "rpm"}
+
+
 def test_every_point_has_the_unit_that_its_name_ends_in() -> None:
-    assert all(name.rsplit("_", 1)[1].lower() == unit.lower() for name, unit in POINTS.items() if unit != "1")
+    ends = {name: name.removesuffix("_g").rsplit("_", 1)[1] for name, unit in POINTS.items() if unit != "1"}
+
+    assert ends == {name: WRITTEN.get(POINTS[name], POINTS[name].lower()) for name in ends}
