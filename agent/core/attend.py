@@ -23,12 +23,14 @@ from agent.core.returning import raise_loads, room_w
 from agent.core.rules.power_cap import limit_key
 from agent.core.setpoint import Setpoint
 from agent.core.state import CircuitMemory, Event, Mode, State
+from agent.core.switchgear import supervise
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S
 from agent.core.verify import Verdict, judge
 
 LEFT_BEHIND_NS = 60 * NS_PER_S  # an event does not stay open for loads that have not answered this long
 DRY_CLEAR_PU = 0.99
+AUTO_RETURNS_KEPT = 20
 
 
 class Attended(Struct, frozen=True):
@@ -52,17 +54,19 @@ def attend(
     found, bounds = reaction.nets, reaction.bounds
     state = reaction.state
     notes: list[Note] = list(tell.begun(tree, before, state, found, armed, now_ns))
-    state = settle(state)
+    state = settle(state, tree.contactors)
     if armed_before:
         state = adopt(tree, state, image, armed_before)
     followed = follow(tree, state, image, now_ns)
     state = followed.state
     notes += tell.failures(state, followed.failed, now_ns)
+    state, faults = supervise(tree, state, image, followed.failed, reaction.latches, now_ns)
+    notes += faults
     state, told = _answers(state, image, now_ns)
     notes += told
     state, judged = _judged(tree, state, found, now_ns)
     notes += judged
-    state = _lifted(tree, state, found, bounds, image)
+    state = _lifted(tree, state, found, bounds, image, now_ns)
     state, ended = _ended(tree, state, image, found, now_ns)
     notes += ended
     state, moved = _moded(tree, state, found, armed, now_ns)
@@ -75,7 +79,14 @@ def attend(
     setpoints = followed.again
     if back or state.durable.lowered:
         raised = raise_loads(
-            tree, state, image, found, room_w(bounds, found), back or _left_behind(tree, state), now_ns
+            tree,
+            state,
+            image,
+            found,
+            room_w(bounds, found),
+            back or _left_behind(tree, state),
+            reaction.blocked,
+            now_ns,
         )
         notes += tell.returns(tree, state, raised.state, found, now_ns)
         state = raised.state
@@ -131,7 +142,7 @@ def _judged(tree: Tree, state: State, found: Mapping[str, Net], now_ns: int) -> 
         events, note = _verdict_told(events, verdict, found, now_ns)
         notes += note
     cuts = tuple(sent for sent in state.durable.cuts if id(sent) not in gone)
-    still = {name for sent in cuts for name in tree.path[sent.circuit]}
+    still = {name for sent in cuts for name in sent.falls}
     circuits = {
         name: memory if name in still or memory.base_w is None else replace(memory, base_w=None, judged_ns=now_ns)
         for name, memory in state.circuits.items()
@@ -147,15 +158,19 @@ def _verdict_told(
         event = events.get(name)
         if event is None:
             continue
-        events[name] = replace(event, delivered=verdict.delivered)
+        short_w = 0.0 if verdict.delivered else verdict.wanted_w - verdict.fell_w
+        events[name] = replace(event, delivered=verdict.delivered, short_w=short_w)
         notes.append(tell.judged(event, verdict, found[event.circuit], now_ns))
     return events, notes
 
 
-def _lifted(tree: Tree, state: State, found: Mapping[str, Net], bounds: tuple[Bound, ...], image: Image) -> State:
+def _lifted(
+    tree: Tree, state: State, found: Mapping[str, Net], bounds: tuple[Bound, ...], image: Image, now_ns: int
+) -> State:
     """Marks the events whose bound is gone, or leaves room for the next load."""
     in_force = {bound.key: bound for bound in bounds}
     changed: dict[str, Event] = {}
+    auto_returns = dict(state.durable.auto_returns)
     for event in state.durable.events.values():
         bound = in_force.get(event.key)
         lifted = bound is None
@@ -167,15 +182,18 @@ def _lifted(tree: Tree, state: State, found: Mapping[str, Net], bounds: tuple[Bo
             continue  # another event of the same rule binds now; this one's loads are on their way back
         if lifted is not event.lifted:
             changed[event.id] = replace(event, lifted=lifted)
+            if lifted and event.circuit in tree.tanks:
+                auto_returns[event.circuit] = (*auto_returns.get(event.circuit, ()), now_ns)[-AUTO_RETURNS_KEPT:]
     if not changed:
         return state
-    return replace(state, durable=replace(state.durable, events={**state.durable.events, **changed}))
+    events = {**state.durable.events, **changed}
+    return replace(state, durable=replace(state.durable, events=events, auto_returns=auto_returns))
 
 
 def _has_room(tree: Tree, state: State, found: Mapping[str, Net], image: Image, event: Event, bound: Bound) -> bool:
     """Whether a limit leaves room for one of the loads that it lowered."""
     net = found[event.circuit]
-    if net.watts is None or any(event.circuit in tree.path[sent.circuit] for sent in state.durable.cuts):
+    if net.watts is None or any(event.circuit in sent.falls for sent in state.durable.cuts):
         return False
     watts = [
         tree.loads[load].steps[-1].watts - tree.loads[load].steps[0].watts
@@ -247,7 +265,10 @@ def _moded(tree: Tree, state: State, found: Mapping[str, Net], armed: Armed, now
         memory = state.circuits.get(name)
         if memory is None:
             memory = changed[name] = CircuitMemory(since_ns=now_ns)
-        mode = after(memory.mode, _cue(tree, name, memory, found[name], out, open_on.get(name, []), heard, now_ns))
+        mode = after(
+            memory.mode,
+            _cue(tree, name, memory, found[name], out, open_on.get(name, []), heard, state.durable.latched, now_ns),
+        )
         if mode is memory.mode:
             continue
         changed[name] = replace(memory, mode=mode, since_ns=now_ns, return_from_ns=None)
@@ -273,8 +294,11 @@ def _cue(
     out: set[str],
     events: list[Event],
     heard: Mapping[str, bool],
+    latched: Mapping[str, str],
     now_ns: int,
 ) -> Cue | None:
+    if name in latched:
+        return Cue.LATCH
     silent_ns = memory.silent_since_ns
     if silent_ns is not None and now_ns - silent_ns >= tree.circuits[name].blind_after_ns:
         return Cue.LOST

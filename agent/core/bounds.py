@@ -24,6 +24,7 @@ class Bound(Struct, frozen=True):
     base_w: float | None = None  # the net power that hi_w was worked out from
     slack_w: float = 0.0  # how far above hi_w steady readings may stand before more is lowered for it
     acts: bool = True  # false: decided and told, never done
+    unlimited: bool = False  # cooling and permits: jump limits do not hold it back
     begins: bool = False  # an event begins with it even if nothing has to be lowered
 
 

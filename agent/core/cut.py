@@ -14,11 +14,12 @@ class Slice(Struct, frozen=True):
     setpoints: tuple[Setpoint, ...]
     loads: tuple[str, ...]
     steps: tuple[str, ...]
+    worth_w: tuple[float, ...]
     watts: float
     reach_ns: int
 
 
-NOTHING = Slice((), (), (), 0.0, 0)
+NOTHING = Slice((), (), (), (), 0.0, 0)
 
 
 def cut(ladder: Ladder, needed_w: float, worth_w_max: float = float("inf")) -> Slice:
@@ -29,12 +30,35 @@ def cut(ladder: Ladder, needed_w: float, worth_w_max: float = float("inf")) -> S
     count = min(count, bisect_right(ladder.cumulative_w, worth_w_max))
     if not count:
         return NOTHING
-    return Slice(
+    taken = Slice(
         ladder.setpoints[:count],
         ladder.loads[:count],
         ladder.steps[:count],
+        ladder.worth_w[:count],
         ladder.cumulative_w[count - 1],
         ladder.reach_ns[count - 1],
+    )
+    return _once_each(taken) if ladder.doubled else taken
+
+
+def _once_each(taken: Slice) -> Slice:
+    """A load that stands in it twice is told its lower step alone, for the watts of both."""
+    places: dict[str, int] = {}
+    worth_w = list(taken.worth_w)
+    for number, load in enumerate(taken.loads):
+        if load in places:
+            worth_w[number] += worth_w[places[load]]
+        places[load] = number
+    if len(places) == len(taken.loads):
+        return taken
+    keep = sorted(places.values())
+    return Slice(
+        tuple(taken.setpoints[number] for number in keep),
+        tuple(taken.loads[number] for number in keep),
+        tuple(taken.steps[number] for number in keep),
+        tuple(worth_w[number] for number in keep),
+        taken.watts,
+        taken.reach_ns,
     )
 
 
@@ -61,4 +85,5 @@ def without(ladder: Ladder, gone: frozenset[str] | set[str]) -> Ladder:
         tuple(ladder.worth_w[number] for number in keep),
         tuple(cumulative_w),
         tuple(reach_ns),
+        ladder.doubled,
     )

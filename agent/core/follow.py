@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from agent.core.image import Image, LoadSeen, Outcome
 from agent.core.setpoint import Setpoint
+from agent.core.site import Contactor
 from agent.core.state import Cut, Lowered, Mode, Rising, State
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S
@@ -29,6 +30,8 @@ CONTEST_NS = 600 * NS_PER_S  # design.md section 4, invariant 8
 MISTRUST_NS = 600 * NS_PER_S
 RAISE_AGAIN_NS = 30 * NS_PER_S
 ARRIVED_PU = 0.9
+OPERATIONS_KEPT = 100
+NO_CONTACTORS: Mapping[str, Contactor] = {}
 
 
 class Followed(Struct, frozen=True):
@@ -39,8 +42,8 @@ class Followed(Struct, frozen=True):
     failed: tuple[tuple[str, str], ...]  # load, what is wrong with it
 
 
-def settle(state: State) -> State:
-    """Puts the loads of fresh cuts among the lowered, now that their bytes are out."""
+def settle(state: State, contactors: Mapping[str, Contactor] = NO_CONTACTORS) -> State:
+    """Puts the loads of fresh cuts among the lowered, now that their bytes are out; counts contactors' operations."""
     fresh = [cut for cut in state.durable.cuts if not cut.settled]
     if not fresh:
         return state
@@ -50,7 +53,12 @@ def settle(state: State) -> State:
         for load, step in zip(cut.loads, cut.steps, strict=True):
             lowered[load] = Lowered(cut.event, step, cut.told_ns, share_w)
     cuts = tuple(cut if cut.settled else replace(cut, settled=True) for cut in state.durable.cuts)
-    return replace(state, durable=replace(state.durable, cuts=cuts, lowered=lowered))
+    operations = state.durable.operations
+    for cut in fresh if contactors else ():
+        for load in cut.loads:
+            if load in contactors:
+                operations = {**operations, load: (*operations.get(load, ()), cut.told_ns)[-OPERATIONS_KEPT:]}
+    return replace(state, durable=replace(state.durable, cuts=cuts, lowered=lowered, operations=operations))
 
 
 def adopt(tree: Tree, state: State, image: Image, armed_before: Mapping[str, str]) -> State:
@@ -62,12 +70,13 @@ def adopt(tree: Tree, state: State, image: Image, armed_before: Mapping[str, str
         seen = image.loads.get(load)
         if step is None or seen is None or seen.step != step or load in state.durable.lowered:
             continue
-        if not any(_mode(state, circuit) is Mode.BOOT for circuit in tree.path_of_load(load)):
+        if not any(_mode(state, circuit) is Mode.BOOT for circuit in tree.nodes_of[load]):
             continue
-        paths = tree.path_of_load(load)
+        paths = tree.nodes_of[load]
         owner = next((event.id for event in events if event.circuit in paths), "")
         site_load = tree.loads[load]
-        found[load] = Lowered(owner, step, seen.taken_ns, site_load.steps[-1].watts - site_load.steps[0].watts, True)
+        watts = site_load.steps[-1].watts - tree.step_watts(load, step)
+        found[load] = Lowered(owner, step, seen.taken_ns, watts, True)
     if not found:
         return state
     return replace(state, durable=replace(state.durable, lowered={**state.durable.lowered, **found}))
@@ -92,14 +101,15 @@ def follow(tree: Tree, state: State, image: Image, now_ns: int) -> Followed:
         lowered = dict(durable.lowered) if lowered is None else lowered
         if verdict is None:
             del lowered[load]
-            failed.append((load, "contested" if down.confirmed else "did not follow"))
+            if tree.fed_by.get(load, "") not in durable.rising:
+                failed.append((load, "contested" if down.confirmed else "did not follow"))
         else:
             lowered[load] = verdict
             if verdict.confirmed and seen.measured:
                 cut_sent = (down.event, down.told_ns)
                 landed[cut_sent] = landed.get(cut_sent, 0.0) + down.watts
             if verdict.moved_ns is not None and verdict.moved_ns == seen.taken_ns:
-                again.append(Setpoint(load, down.step, tree.loads[load].steps[0].watts, down.event))
+                again.append(Setpoint(load, down.step, tree.step_watts(load, down.step), down.event))
     for load, up in durable.rising.items():
         step = _rise(tree, load, up, image, now_ns)
         if step is up:
@@ -135,12 +145,15 @@ def _mode(state: State, circuit: str) -> Mode:
 
 def _look(tree: Tree, state: State, load: str, down: Lowered, seen: LoadSeen) -> Lowered | None:
     """One lowered load after a read-back; None: not lowered by us any more."""
-    if seen.step == down.step:
+    if seen.step is not None and tree.at_or_below(load, seen.step, down.step):
         return down if down.confirmed else replace(down, confirmed=True)
+    switched = state.durable.rising.get(tree.fed_by.get(load, ""))
+    if switched is not None and seen.taken_ns > switched.told_ns:
+        return None  # its supply came back, and it with it
     reach_ns = tree.loads[load].steps[0].reach_ns
     if not down.confirmed:
         return down if seen.taken_ns < down.told_ns + reach_ns else None
-    booting = any(_mode(state, circuit) is Mode.BOOT for circuit in tree.path_of_load(load))
+    booting = any(_mode(state, circuit) is Mode.BOOT for circuit in tree.nodes_of[load])
     if booting:
         return None
     if down.moved_ns is not None and seen.taken_ns - down.moved_ns < CONTEST_NS:

@@ -79,4 +79,6 @@ class Image(Struct, frozen=True):
     writes: Mapping[str, Write] = {}
     leases: tuple[Lease, ...] = ()
     news: frozenset[str] = frozenset()  # loads whose LoadSeen or Write changed since the last beat
+    held: frozenset[str] = frozenset()  # loads and contactors under a tag, LOCAL or what feeds them: no raise
+    local: frozenset[str] = frozenset()  # of these, those that nothing may be written to
     wall_ms: int | None = None  # Unix ms when the clock is trusted at all; names events, drives nothing

@@ -6,6 +6,7 @@ SHEDDING   a cut is out and the meter has not judged it yet, or the circuit stil
 HOLDING    it is under its bound; what was lowered stays down.
 RETURNING  the bound is gone or leaves room: loads come back by ramp. One tick takes it back to SHEDDING.
 BLIND      its power cannot be known: down by ramp to the fallback, nothing rises.
+LATCHED    a tank that tripped too often: it stays off until somebody on site acknowledges.
 
             ALL_HEARD            OVER            BOUND, LIFTED       LIFTED              RESTORED
    BOOT ----------------> NORMAL -----> SHEDDING ----------> HOLDING ----------> RETURNING ----------> NORMAL
@@ -13,7 +14,7 @@ BLIND      its power cannot be known: down by ramp to the fallback, nothing rise
                             |              +--------------------+ +-----------------+--> SHEDDING
                             |                     RESTORED      |
                             +-----------------------------------+
-   any --LOST--> BLIND --FOUND--> HOLDING
+   any --LOST--> BLIND --FOUND--> HOLDING        any --LATCH--> LATCHED --BOUND, LIFTED, RESTORED--> HOLDING
 """
 
 from enum import StrEnum
@@ -24,6 +25,7 @@ from agent.core.state import Mode
 class Cue(StrEnum):
     """What may move a circuit from one mode to another; at most one a decision, the first that holds in this order."""
 
+    LATCH = "latch"  # it is latched
     LOST = "lost"  # its power has been unknown for blind_after
     FOUND = "found"  # it is known again
     ALL_HEARD = "all heard"
@@ -54,9 +56,14 @@ NEXT = {
     (Mode.RETURNING, Cue.BOUND): Mode.HOLDING,
     (Mode.RETURNING, Cue.RESTORED): Mode.NORMAL,
     (Mode.BLIND, Cue.FOUND): Mode.HOLDING,
+    (Mode.LATCHED, Cue.BOUND): Mode.HOLDING,  # acknowledged
+    (Mode.LATCHED, Cue.LIFTED): Mode.HOLDING,
+    (Mode.LATCHED, Cue.RESTORED): Mode.HOLDING,
 }
 
 
 def after(mode: Mode, cue: Cue | None) -> Mode:
     """The mode that follows."""
+    if cue is Cue.LATCH:
+        return Mode.LATCHED
     return mode if cue is None else NEXT.get((mode, cue), mode)

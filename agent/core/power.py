@@ -95,12 +95,14 @@ def outstanding(tree: Tree, durable: Durable, name: str, now_ns: int) -> Outstan
     """What was told to fall under a circuit."""
     due_w = later_w = landed_w = 0.0
     for cut in durable.cuts:
-        if name in tree.path[cut.circuit]:
-            if now_ns >= cut.due_ns:
-                due_w += cut.watts
-            else:
-                later_w += cut.watts
-                landed_w += min(cut.landed_w, cut.watts)
+        falls_w = cut.falls.get(name)
+        if falls_w is None:
+            continue
+        if now_ns >= cut.due_ns:
+            due_w += falls_w
+        else:
+            later_w += falls_w
+            landed_w += min(cut.landed_w, falls_w)
     return Outstanding(due_w, later_w, landed_w)
 
 
@@ -111,7 +113,7 @@ def climbing_left_w(tree: Tree, image: Image, load: str, rising: Rising) -> floa
     seen = image.loads.get(load)
     has_w = 0.0
     if seen is not None and seen.measured and seen.watts is not None and seen.taken_ns > rising.told_ns:
-        has_w = seen.watts - tree.loads[load].steps[0].watts
+        has_w = seen.watts - rising.from_w
     return rising.watts - min(rising.watts, max(0.0, has_w))
 
 
@@ -120,7 +122,7 @@ def climbing_w(tree: Tree, durable: Durable, image: Image, name: str) -> float:
     return sum(
         climbing_left_w(tree, image, load, rising)
         for load, rising in durable.rising.items()
-        if name in tree.path_of_load(load)
+        if name in tree.nodes_of[load]
     )
 
 
@@ -141,9 +143,7 @@ def projected(tree: Tree, state: State, image: Image, net: Net, name: str, now_n
     rising_w = climbing_w(tree, durable, image, name) if durable.rising else 0.0
     if net.watts is None:
         # Nothing judges a cut while the meter is silent: what was sent since its last word counts as gone.
-        since_w = sum(
-            cut.watts for cut in durable.cuts if cut.told_ns > net.taken_ns and name in tree.path[cut.circuit]
-        )
+        since_w = sum(cut.falls[name] for cut in durable.cuts if cut.told_ns > net.taken_ns and name in cut.falls)
         return net.last_w - since_w + rising_w
     if not durable.cuts:
         return net.watts + rising_w

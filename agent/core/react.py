@@ -12,18 +12,29 @@ from msgspec.structs import replace
 from agent.core.bounds import Bound, fold
 from agent.core.cut import Slice, cut, without
 from agent.core.image import Image
-from agent.core.ladder import EMPTY, MIN_ON_CLASSES, Armed
+from agent.core.ladder import Armed
 from agent.core.modes import Cue, after
 from agent.core.names import event_id
 from agent.core.power import NO_MEMORY, Net, climbing_left_w, estimate, nets, outstanding, projected, steady_w
 from agent.core.rules import Rules
 from agent.core.rules.blind import blind_bound, blind_key
 from agent.core.rules.command import command_bounds
+from agent.core.rules.cooling import decide_cooling
 from agent.core.rules.under_frequency import decide_under_frequency
 from agent.core.setpoint import Setpoint
 from agent.core.site import BoundClass
-from agent.core.state import CircuitMemory, Cut, Durable, Event, Mode, Refresh, RuleMemory, State
-from agent.core.tree import Tree
+from agent.core.state import (
+    CircuitMemory,
+    CoolingMemory,
+    Cut,
+    Durable,
+    Event,
+    Mode,
+    Refresh,
+    RuleMemory,
+    State,
+)
+from agent.core.tree import Tree, tank_node
 
 REFRESHES_KEPT = 16
 
@@ -35,6 +46,8 @@ class Reaction(Struct, frozen=True):
     setpoints: tuple[Setpoint, ...]
     bounds: tuple[Bound, ...]  # all that are in force
     nets: Mapping[str, Net]
+    blocked: frozenset[str] = frozenset()  # nodes whose loads may not rise: no permit, or latched
+    latches: tuple[tuple[str, str], ...] = ()  # nodes that are to stay off from now on, and why
 
 
 def react(tree: Tree, rules: Rules, state: State, image: Image, armed: Armed, now_ns: int) -> Reaction:
@@ -44,6 +57,8 @@ def react(tree: Tree, rules: Rules, state: State, image: Image, armed: Armed, no
     state, blind = _blindness(tree, state, found, armed, now_ns)
     state, bounds = _ask_rules(tree, rules, state, image, found, now_ns)
     bounds += blind
+    state, cooled, blocked, latches = _ask_tanks(tree, rules, state, image, now_ns)
+    bounds += cooled
     by_circuit: dict[str, list[Bound]] = {}
     durable = state.durable
     for bound in bounds:
@@ -67,7 +82,7 @@ def react(tree: Tree, rules: Rules, state: State, image: Image, armed: Armed, no
         taken = _take(tree, state, armed, binding, needed_w, now_ns)
         state = _sent(tree, state, image, found, binding, taken, needed_w, now_ns)
         setpoints += taken.setpoints
-    return Reaction(state, setpoints, tuple(bounds), found)
+    return Reaction(state, setpoints, tuple(bounds), found, blocked, latches)
 
 
 def event_of(durable: Durable, key: str) -> Event | None:
@@ -152,6 +167,32 @@ def _ask_rules(
     return (replace(state, rules={**state.rules, **memories}) if memories else state), bounds
 
 
+def _ask_tanks(
+    tree: Tree, rules: Rules, state: State, image: Image, now_ns: int
+) -> tuple[State, list[Bound], frozenset[str], tuple[tuple[str, str], ...]]:
+    """Every tank's bound while it is shed, the nodes whose loads may not rise, and those to be latched."""
+    bounds: list[Bound] = []
+    blocked = set(state.durable.latched)
+    latches: list[tuple[str, str]] = []
+    memories: dict[str, CoolingMemory] = {}
+    for rule in rules.cooling:
+        event = event_of(state.durable, rule.id)
+        if event is not None and event.lifted:
+            event = None
+        cooled = decide_cooling(rule, tree, state, image, now_ns, event)
+        if cooled.memory != state.cooling.get(rule.id):
+            memories[rule.id] = cooled.memory
+        if cooled.bound is not None:
+            bounds.append(cooled.bound)
+        if not cooled.permitted:
+            blocked.add(tank_node(rule.plc))
+        if cooled.latch:
+            latches.append((tank_node(rule.plc), cooled.latch))
+    if memories:
+        state = replace(state, cooling={**state.cooling, **memories})
+    return state, bounds, frozenset(blocked), tuple(latches)
+
+
 def _opened(tree: Tree, durable: Durable, bound: Bound, net: Net, image: Image, now_ns: int) -> Durable:
     """The durable state with this bound's event open."""
     event = event_of(durable, bound.key)
@@ -190,6 +231,8 @@ def _needed_w(
     if binding.key == blind_key(name):
         out = outstanding(tree, state.durable, name, now_ns)
         return estimate(tree, found, armed, name) - (out.later_w - out.landed_w) - binding.hi_w
+    if binding.unlimited:
+        return float("inf")
     if net.watts is None and not net.taken_ns and binding.cls is BoundClass.PROTECT:
         return 0.0  # never heard: blindness answers for it, not a guess
     ends_w = projected(tree, state, image, net, name, now_ns)
@@ -201,7 +244,7 @@ def _needed_w(
     if state.circuits.get(name, NO_MEMORY).mode is Mode.BOOT:
         return 0.0  # answered before the restart; loads that are not heard yet count for nothing, so all would go
     # A request answered once is judged on steady readings, or noise would shed one load after another.
-    if any(name in tree.path[cut_sent.circuit] for cut_sent in state.durable.cuts):
+    if any(name in cut_sent.falls for cut_sent in state.durable.cuts):
         return 0.0
     steady = steady_w(tree, state, name) if net.meter is not None else net.watts
     if steady is None or net.watts is None:
@@ -213,12 +256,14 @@ def _needed_w(
 def _take(tree: Tree, state: State, armed: Armed, binding: Bound, needed_w: float, now_ns: int) -> Slice:
     """The rungs that this bound takes, within the jump limits above it."""
     name = binding.circuit
-    ladder = (armed.gentle if binding.cls in MIN_ON_CLASSES else armed.urgent).get(name, EMPTY)
+    ladder = armed.ladder(name, binding.cls)
     gone: set[str] = set()
     for sent in state.durable.cuts:
         if sent.told_ns >= armed.made_ns:
             gone.update(sent.loads)
     gone.update(load for load, down in state.durable.lowered.items() if down.told_ns >= armed.made_ns)
+    if binding.unlimited:
+        return cut(without(ladder, gone), needed_w)
     if gone:
         ladder = without(ladder, gone)
     room_w = min(
@@ -243,9 +288,9 @@ def _sent(
     durable = _opened(tree, state.durable, binding, found[name], image, now_ns)
     event = event_of(durable, binding.key)
     assert event is not None
-    unmet = taken.watts < needed_w
+    unmet = taken.watts < needed_w < float("inf")
     if not taken.loads:
-        if event.unmet:
+        if event.unmet or needed_w == float("inf"):
             return state if durable is state.durable else replace(state, durable=durable)
         return replace(state, durable=_with_event(durable, replace(event, unmet=True)))
     falls_w, rising = taken.watts, durable.rising
@@ -253,11 +298,21 @@ def _sent(
         told = set(taken.loads)
         falls_w -= sum(climbing_left_w(tree, image, load, rising[load]) for load in told if load in rising)
         rising = {load: up for load, up in rising.items() if load not in told}
-    sent = Cut(event.id, name, taken.loads, taken.steps, falls_w, now_ns, now_ns + taken.reach_ns, found[name].taken_ns)
+    sent = Cut(
+        event.id,
+        name,
+        taken.loads,
+        taken.steps,
+        falls_w,
+        _falls(tree, name, taken, falls_w),
+        now_ns,
+        now_ns + taken.reach_ns,
+        found[name].taken_ns or now_ns,
+    )
     event = replace(event, told_w=event.told_w + falls_w, unmet=unmet)
     durable = replace(durable, events={**durable.events, event.id: event}, cuts=(*durable.cuts, sent), rising=rising)
     circuits = dict(state.circuits)
-    for above in tree.path[name]:
+    for above in sent.falls:
         memory = circuits.get(above, NO_MEMORY)
         base_w = memory.base_w if memory.base_w is not None else found[above].last_w
         mode = after(memory.mode, Cue.OVER) if above == name else memory.mode
@@ -269,3 +324,14 @@ def _sent(
             return_from_ns=None,
         )
     return replace(state, durable=durable, circuits=circuits)
+
+
+def _falls(tree: Tree, name: str, taken: Slice, falls_w: float) -> dict[str, float]:
+    """How many watts a cut takes off each node: all of them along a circuit's path; a tank's loads hang on several."""
+    if name not in tree.tanks:
+        return dict.fromkeys(tree.path[name], falls_w)
+    falls = {name: falls_w}
+    for load, worth_w in zip(taken.loads, taken.worth_w, strict=True):
+        for node in tree.path[tree.loads[load].circuit]:
+            falls[node] = falls.get(node, 0.0) + worth_w
+    return falls

@@ -4,6 +4,8 @@ What must hold for one load to rise (design.md section 4, invariants 3, 6, 8, 9,
     it is one that we lowered, and its minimum off time is over
     it answered: its newest read-back says the step we told it, and no write to it is unanswered; after an unknown write
     two reads in a row agree
+    what feeds it is closed; no tag and no LOCAL on it or on what feeds it; no latch and no missing permit above it
+    a contactor: its permits are 1 and were read within 500 ms, no fault, operations left, no other one closing
     every circuit above it: its power is known, no cut is out, it is not BOOT, SHEDDING or BLIND
     there is room: net power, what is still climbing and this load stay under every bound above it
     ramp: the watts were earned at the circuit's ramp, one load's worth saved at most; its net power keeps to the line
@@ -17,12 +19,13 @@ from msgspec.structs import replace
 
 from agent.core.bounds import Bound, fold
 from agent.core.image import Image, Outcome
-from agent.core.ladder import READ_POLLS_MAX
+from agent.core.ladder import READ_POLLS_MAX, dark
 from agent.core.names import draw
 from agent.core.power import NO_MEMORY, Net, climbing_w, steady_w
 from agent.core.rules.under_frequency import NOISE_PU
 from agent.core.setpoint import Setpoint
-from agent.core.state import CircuitMemory, Event, Lowered, Mode, ReturnPlan, Rising, State
+from agent.core.state import CircuitMemory, Durable, Event, Lowered, Mode, ReturnPlan, Rising, State
+from agent.core.switchgear import may_close
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S
 
@@ -54,7 +57,13 @@ def order(tree: Tree, state: State, event: str, now_ns: int) -> ReturnPlan:
     """
     seed = f"{tree.site.id}/{tree.site.agent}"
     loads = [load for load, down in state.durable.lowered.items() if down.event == event]
-    loads.sort(key=lambda load: (-tree.loads[load].value_usd_per_mwh, draw(seed, event, load)))
+    loads.sort(
+        key=lambda load: (
+            load not in tree.contactors,  # what feeds others comes first
+            -tree.loads[load].value_usd_per_mwh,
+            draw(seed, event, load),
+        )
+    )
     return ReturnPlan(tuple(loads), 0, now_ns)
 
 
@@ -65,14 +74,16 @@ def raise_loads(
     found: Mapping[str, Net],
     edges: Mapping[str, float],
     events: Iterable[Event],
+    blocked: frozenset[str],
     now_ns: int,
 ) -> Raised:
     """The setpoints that raise loads in this beat, and the state after them."""
-    room = _Room(tree, state, image, found, edges, now_ns)
+    room = _Room(tree, state, image, found, edges, blocked, now_ns)
     setpoints: list[Setpoint] = []
     lowered = dict(state.durable.lowered)
     rising = dict(state.durable.rising)
     plans = dict(state.returns)
+    switching = any(load in tree.contactors and not up.arrived for load, up in rising.items())
     for event in events:
         plan = plans.get(event.id)
         if plan is None or (plan.position >= len(plan.queue) and now_ns - plan.made_ns >= PLAN_AGAIN_NS):
@@ -80,16 +91,21 @@ def raise_loads(
         position = plan.position
         for load in plan.queue[position : position + LOOKED_AT_MAX]:
             down = lowered.get(load)
-            if down is None or down.event != event.id or not may_rise(tree, load, down, image, now_ns):
+            if down is None or down.event != event.id or not may_rise(tree, state.durable, load, down, image, now_ns):
                 position += 1
                 continue
             top = tree.loads[load].steps[-1]
-            watts = max(0.0, top.watts - tree.loads[load].steps[0].watts)
+            from_w = tree.step_watts(load, down.step)
+            watts = max(0.0, top.watts - from_w)
+            if not room.open(load) or (load in tree.contactors and switching):
+                position += 1
+                continue  # a node above it is closed to returns; contactors one at a time
             if not room.take(event, load, watts):
                 break
             position += 1
             del lowered[load]
-            rising[load] = Rising(event.id, top.name, now_ns, now_ns + top.reach_ns, watts, down)
+            switching |= load in tree.contactors
+            rising[load] = Rising(event.id, top.name, now_ns, now_ns + top.reach_ns, watts, down, from_w)
             setpoints.append(Setpoint(load, top.name, top.watts, event.id, lowers=False))
         plans[event.id] = replace(plan, position=position)
     state = replace(state, returns=plans, circuits=room.circuits)
@@ -98,13 +114,23 @@ def raise_loads(
     return Raised(state, tuple(setpoints))
 
 
-def may_rise(tree: Tree, load: str, down: Lowered, image: Image, now_ns: int) -> bool:
+def may_rise(tree: Tree, durable: Durable, load: str, down: Lowered, image: Image, now_ns: int) -> bool:
     """Whether this load itself is ready to be raised."""
     site_load = tree.loads[load]
-    if now_ns - down.told_ns < site_load.off_ns_min or now_ns < down.not_before_ns:
+    if now_ns - down.told_ns < site_load.off_ns_min or now_ns < down.not_before_ns or load in image.held:
         return False
+    contactor = tree.contactors.get(load)
+    if contactor is not None and not may_close(durable, image, contactor, now_ns):
+        return False
+    if dark(tree, image, load) or tree.fed_by.get(load, "") in durable.lowered:
+        return False  # what feeds it closes first
     seen = image.loads.get(load)
-    if seen is None or seen.step != down.step or seen.poll is not Outcome.OK:
+    if (
+        seen is None
+        or seen.step is None
+        or not tree.at_or_below(load, seen.step, down.step)
+        or seen.poll is not Outcome.OK
+    ):
         return False
     if now_ns - seen.taken_ns > READ_POLLS_MAX * site_load.poll_ns or seen.taken_ns <= down.told_ns:
         return False
@@ -126,6 +152,7 @@ class _Room:
         image: Image,
         found: Mapping[str, Net],
         edges: Mapping[str, float],
+        blocked: frozenset[str],
         now_ns: int,
     ) -> None:
         self._tree = tree
@@ -135,11 +162,11 @@ class _Room:
         self.circuits: dict[str, CircuitMemory] = dict(state.circuits)
         self._ends_w: dict[str, float | None] = {}
         self._raised_w: dict[str, float] = dict.fromkeys(tree.circuits, 0.0)
-        out = {name for cut in state.durable.cuts for name in tree.path[cut.circuit]}
+        out = {name for cut in state.durable.cuts for name in cut.falls}
         for name in tree.circuits:
             watts = found[name].watts
             resting = self.circuits.get(name, NO_MEMORY).mode in RESTING and name not in out
-            if watts is None or not resting:
+            if watts is None or not resting or name in blocked:
                 self._ends_w[name] = None
                 continue
             steady = steady_w(tree, state, name)
@@ -147,9 +174,13 @@ class _Room:
                 tree, state.durable, image, name
             )
 
+    def open(self, load: str) -> bool:
+        """Whether anything may rise at all through the nodes above this load."""
+        return all(self._ends_w[name] is not None for name in self._tree.nodes_of[load])
+
     def take(self, event: Event, load: str, watts: float) -> bool:
         """Whether this load fits everywhere above it; if so it is counted."""
-        path = self._tree.path_of_load(load)
+        path = self._tree.nodes_of[load]
         for name in path:
             ends_w = self._ends_w[name]
             if ends_w is None or ends_w + watts > self._edges.get(name, float("inf")):

@@ -37,6 +37,38 @@ class Load(Struct, frozen=True):
     on_ns_min: int  # no money or command cut before it was up this long
     poll_ns: int  # how often its own state is read
     group: str = ""  # its table in site.toml
+    tank: str | None = None  # the node that cools it
+    floor: int = 0  # the lowest of its steps for anything but protection
+    kind: str = "miner"  # miner | gpu | contactor
+
+
+class Contactor(Struct, frozen=True):
+    """Switchgear that feeds loads; not a load itself. Asked softly first, opened when that was not enough."""
+
+    id: str
+    circuit: str  # the innermost circuit that all it feeds hangs on
+    feeds: tuple[str, ...]  # loads
+    plc: str
+    permits: tuple[str, ...]  # points that must be 1 and read within PERMIT_NS before each close
+    first: bool  # for rules that must be faster than its loads can be
+    open_ns_min: int
+    operations_per_day_max: int
+    within_ns: int  # until the feedback must agree with the command
+
+
+class Tank(Struct, frozen=True):
+    """A tank: a node beside the circuits, whose bounds act on the loads it cools."""
+
+    id: str  # the PLC's id in site.toml
+    blind_after_ns: int
+
+
+class Plc(Struct, frozen=True):
+    """A PLC, as far as the core must know it."""
+
+    id: str
+    poll_ns: int
+    blind_after_ns: int
 
 
 class Meter(Struct, frozen=True):
@@ -75,3 +107,6 @@ class Site(Struct, frozen=True):
     meters: tuple[Meter, ...]
     loads: tuple[Load, ...]
     observe: bool = True  # decide and publish, write nothing
+    tanks: tuple[Tank, ...] = ()
+    contactors: tuple[Contactor, ...] = ()
+    plcs: tuple[Plc, ...] = ()

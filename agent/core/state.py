@@ -23,6 +23,7 @@ class Mode(StrEnum):
     HOLDING = "HOLDING"
     RETURNING = "RETURNING"
     BLIND = "BLIND"
+    LATCHED = "LATCHED"
 
 
 class Event(Struct, frozen=True):
@@ -40,6 +41,7 @@ class Event(Struct, frozen=True):
     lifted: bool = False  # the bound is gone or leaves room: loads may return
     dry: bool = False  # observed only: nothing was told
     delivered: bool = False
+    short_w: float = 0.0  # what the meter says did not fall of its last cuts
     unmet: bool = False
 
 
@@ -51,6 +53,7 @@ class Cut(Struct, frozen=True):
     loads: tuple[str, ...]
     steps: tuple[str, ...]  # the step each was told, in the same order
     watts: float
+    falls: Mapping[str, float]  # node -> what it will have fallen there
     told_ns: int
     due_ns: int
     reading_ns: int = 0  # when the reading that called for it was taken
@@ -80,6 +83,7 @@ class Rising(Struct, frozen=True, gc=False):
     due_ns: int
     watts: float
     was: Lowered
+    from_w: float = 0.0  # what it drew before
     arrived: bool = False  # it is there; kept only until its minimum on time is over
 
 
@@ -91,6 +95,9 @@ class Durable(Struct, frozen=True):
     lowered: Mapping[str, Lowered] = {}
     rising: Mapping[str, Rising] = {}
     counter: int = 0  # events begun; makes their ids
+    latched: Mapping[str, str] = {}  # node or contactor -> why it stays off until somebody on site acknowledges
+    auto_returns: Mapping[str, tuple[int, ...]] = {}  # tank's node -> when it returned by itself, in the last day
+    operations: Mapping[str, tuple[int, ...]] = {}  # contactor -> when it was told to move, in the last day
 
 
 class Refresh(Struct, frozen=True, gc=False):
@@ -130,6 +137,17 @@ class RuleMemory(Struct, frozen=True):
     unavailable_ns: int | None = None  # since when
 
 
+class CoolingMemory(Struct, frozen=True):
+    """One cooling rule's short memory."""
+
+    over_ns: int | None = None  # since when a shed value has been passed
+    warn_ns: int | None = None
+    permit_ns: int | None = None  # since when every permit value and the PLC's own permit have held
+    warned: bool = False
+    why: str = ""  # which value
+    heard_ns: int | None = None  # when every value that sheds was last a number
+
+
 class CommandMemory(Struct, frozen=True):
     """How far one command's limit has come."""
 
@@ -157,6 +175,7 @@ class State(Struct, frozen=True):
     circuits: Mapping[str, CircuitMemory] = {}
     refreshes: Mapping[str, tuple[Refresh, ...]] = {}  # meter -> its newest distinct refreshes, oldest first
     rules: Mapping[str, RuleMemory] = {}
+    cooling: Mapping[str, CoolingMemory] = {}
     commands: Mapping[str, CommandMemory] = {}
     alarms: Mapping[str, str] = {}
     returns: Mapping[str, ReturnPlan] = {}

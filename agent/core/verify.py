@@ -17,6 +17,7 @@ from agent.core.tree import Tree
 
 DELIVERED_PU = 0.95
 SIGMAS = 3.0
+WHOLE_PU = 0.999
 NOISE_SHARE_MAX = 0.25
 
 
@@ -46,7 +47,10 @@ def noise_w(state: State, meter: str, before_ns: int) -> float:
 
 def judging_circuit(tree: Tree, state: State, cut: Cut) -> str:
     """Where a cut is judged: the nearest circuit up from it whose meter is quiet enough to see it."""
-    with_meter = [name for name in tree.path[cut.circuit] if tree.circuits[name].meter is not None]
+    # A tank's loads may hang on several circuits: only those that all of its watts flow through can judge it.
+    whole = [name for name, watts in cut.falls.items() if watts >= WHOLE_PU * cut.watts]
+    whole.sort(key=lambda name: -len(tree.path[name]))
+    with_meter = [name for name in whole if tree.circuits[name].meter is not None]
     for name in with_meter:
         meter = tree.circuits[name].meter
         if meter is not None and noise_w(state, meter, cut.told_ns) < NOISE_SHARE_MAX * cut.watts:

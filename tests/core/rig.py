@@ -59,6 +59,7 @@ class Rig:
         self.hz: float | None = 50.0
         self.volts: float | None = 230.0
         self.on = {load.id: True for load in site.loads}
+        self.at = {load.id: load.steps[-1].name for load in site.loads if load.floor}  # loads of several steps
         self.deaf: set[str] = set()  # acknowledge and do nothing
         self.dark: set[str] = set()  # never answer
         self.extra_w = 10_000.0
@@ -70,6 +71,11 @@ class Rig:
         self.writes: dict[str, Write] = {}
         self.points: dict[str, Reading] = {}
         self.pulse = Pulse(0, START)
+        self.held: frozenset[str] = frozenset()
+        self.tank: dict[str, float | None] = {}  # the PLC's points and bits, read with the meter
+        self.tank_dead = False
+        self.closed = {contactor.id: True for contactor in site.contactors}
+        self.stuck: set[str] = set()  # contactors that do not move
         self.notes: list[Note] = []
         self.told: list[tuple[int, Setpoint]] = []
         self.armed_before: dict[str, str] = {}
@@ -79,7 +85,14 @@ class Rig:
     @property
     def watts(self) -> float:
         """What the meter would show."""
-        return self.extra_w + sum(3_000.0 if on else 25.0 for on in self.on.values())
+        return self.extra_w + sum(self.draws(load) for load in self.on)
+
+    def draws(self, load: str) -> float:
+        """What one load draws."""
+        contactor = self.tree.fed_by.get(load)
+        if contactor is not None and not self.closed[contactor]:
+            return 0.0
+        return self.tree.step_watts(load, self.at[load]) if load in self.at else 3_000.0 if self.on[load] else 25.0
 
     def mode(self) -> Mode:
         return self.state.circuits["poi"].mode
@@ -96,7 +109,8 @@ class Rig:
             dict(self.writes),
             self.leases,
             frozenset(self.loads),
-            1_790_000_000_000,
+            held=self.held,
+            wall_ms=1_790_000_000_000,
         )
 
     def read(self) -> None:
@@ -113,15 +127,24 @@ class Rig:
             ):
                 quality = Quality.GOOD if value is not None else Quality.BAD
                 self.points[f"main.{name}"] = Reading(value, self.now_ns, quality)
+        if not self.tank_dead:
+            for point, value in self.tank.items():
+                self.points[point] = Reading(value, self.now_ns, Quality.GOOD if value is not None else Quality.BAD)
+        for name, closed in self.closed.items():
+            before = self.loads.get(name)
+            step = "closed" if closed else "open"
+            agreed = before.agreed + 1 if before is not None and before.step == step else 1
+            self.loads[name] = LoadSeen(step, None, False, self.now_ns, agreed)
         for load, on in self.on.items():
-            step = "on" if on else "off"
+            step = self.at.get(load, "on" if on else "off")
             old = self.loads.get(load)
-            if load in self.dark:
+            fed_by = self.tree.fed_by.get(load)
+            if load in self.dark or (fed_by is not None and not self.closed[fed_by]):
                 never = LoadSeen(None, None, False, 0, 0)
                 self.loads[load] = replace(old if old is not None else never, poll=Outcome.SILENT)
                 continue
             agreed = old.agreed + 1 if old is not None and old.step == step else 1
-            self.loads[load] = LoadSeen(step, 3_000.0 if on else 25.0, True, self.now_ns, agreed)
+            self.loads[load] = LoadSeen(step, self.draws(load), True, self.now_ns, agreed)
 
     def arm(self) -> None:
         for armed in arm(
@@ -136,7 +159,12 @@ class Rig:
             self.told.append((self.now_ns, setpoint))
             outcome = Outcome.SILENT if setpoint.load in self.dark else Outcome.OK
             self.writes[setpoint.load] = Write(setpoint.step, self.now_ns, outcome, self.now_ns)
-            if setpoint.load not in self.deaf and setpoint.load not in self.dark:
+            if setpoint.load in self.closed:
+                if setpoint.load not in self.stuck:
+                    self.closed[setpoint.load] = setpoint.step == "closed"
+            elif setpoint.load in self.at:
+                self.at[setpoint.load] = setpoint.step
+            elif setpoint.load not in self.deaf and setpoint.load not in self.dark:
                 self.on[setpoint.load] = setpoint.step == "on"
 
     def tick(self, count: int = 1, *, reading: bool = True) -> tuple[Setpoint, ...]:

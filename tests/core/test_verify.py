@@ -7,7 +7,7 @@ from agent.core.values import NS_PER_S
 from agent.core.verify import judge
 from tests.core.rig import SECOND, START, TICK, a_site
 
-CUT = Cut("E", "poi", ("a/10.0.0.1",), ("off",), 16_000.0, START, START + 15 * SECOND, settled=True)
+CUT = Cut("E", "poi", ("a/10.0.0.1",), ("off",), 16_000.0, {"poi": 16_000.0}, START, START + 15 * SECOND, settled=True)
 
 
 def at(seconds: float, net_w: float) -> bool | None:

@@ -1,0 +1,336 @@
+"""Tanks, contactors, GPUs, and what people hold."""
+
+import msgspec
+
+from agent.core.rules.cooling import Cooling, Edge
+from agent.core.rules.under_frequency import UnderFrequency
+from agent.core.site import Circuit, Contactor, Load, Plc, Step, Tank
+from agent.core.state import Mode, State
+from agent.core.switchgear import acknowledge, release
+from agent.core.values import NS_PER_MS
+from tests.core.rig import SECOND, TICK, UFR, Rig, a_site
+
+COOLING = Cooling(
+    "tank-a",
+    "tank-a",
+    shed=(Edge("vapor_pressure_kpa_g", True, 6.0), Edge("condenser_flow_lpm", False, 60.0)),
+    shed_for_ns=200 * NS_PER_MS,
+    warn=(Edge("vapor_pressure_kpa_g", True, 4.0),),
+    warn_for_ns=SECOND,
+    permit=(Edge("vapor_pressure_kpa_g", False, 3.0), Edge("condenser_flow_lpm", True, 80.0)),
+    permit_for_ns=2 * SECOND,
+    permit_bits=("permit",),
+    auto_returns_per_day=1,
+)
+FINE = {"tank-a.vapor_pressure_kpa_g": 1.0, "tank-a.condenser_flow_lpm": 100.0, "tank-a.permit": 1.0}
+
+
+def a_tank(count: int = 20, cooled: int = 10) -> Rig:
+    """Twenty miners on one circuit, ten of them in a tank."""
+    site = a_site(count)
+    loads = tuple(
+        msgspec.structs.replace(load, tank="tank-a") if number < cooled else load
+        for number, load in enumerate(site.loads)
+    )
+    site = msgspec.structs.replace(
+        site,
+        loads=loads,
+        tanks=(Tank("tank-a", 2 * SECOND),),
+        plcs=(Plc("tank-a", 100 * NS_PER_MS, 2 * SECOND),),
+    )
+    rig = Rig(site, COOLING)
+    rig.tank = dict(FINE)
+    rig.settle()
+    rig.tick(30)
+    return rig
+
+
+def cooled_on(rig: Rig) -> int:
+    return sum(rig.on[f"a/10.0.0.{number}"] for number in range(10))
+
+
+def test_lost_condenser_flow_sheds_the_loads_of_that_tank_and_no_others() -> None:
+    rig = a_tank()
+
+    rig.tank["tank-a.condenser_flow_lpm"] = 10.0
+    rig.tick(2)
+    soon = cooled_on(rig)
+    rig.tick(2)
+
+    assert soon == 10  # 200 ms are not over
+    assert cooled_on(rig) == 0
+    assert sum(rig.on.values()) == 10
+
+
+def test_a_silent_tank_is_shed_after_its_blind_time() -> None:
+    rig = a_tank()
+
+    rig.tank_dead = True
+    rig.tick(18)
+    before = cooled_on(rig)
+    rig.tick(5)
+
+    assert before == 10
+    assert cooled_on(rig) == 0
+
+
+def test_a_bad_value_is_silence_and_never_a_number() -> None:
+    rig = a_tank()
+
+    rig.tank["tank-a.condenser_flow_lpm"] = None
+    rig.tick(10)
+    assert cooled_on(rig) == 10
+    rig.tick(20)
+
+    assert cooled_on(rig) == 0
+
+
+def test_a_tank_returns_by_itself_once_and_is_then_latched_until_acknowledged() -> None:
+    rig = a_tank()
+    for _ in range(2):
+        rig.tank["tank-a.condenser_flow_lpm"] = 10.0
+        rig.tick(10)
+        rig.tank["tank-a.condenser_flow_lpm"] = 100.0
+        rig.tick(60)
+        if cooled_on(rig) == 10:
+            continue
+    latched = rig.state.circuits["tank:tank-a"].mode
+    still = cooled_on(rig)
+
+    after = acknowledge(rig.tree, rig.state, "tank-a")
+    assert after is not None
+    rig.state = rig.before = after
+    rig.tick(60)
+
+    assert latched is Mode.LATCHED
+    assert still == 0
+    assert cooled_on(rig) == 10
+
+
+def test_nothing_of_a_tank_rises_without_the_plcs_own_permit() -> None:
+    rig = a_tank()
+    rig.tank["tank-a.condenser_flow_lpm"] = 10.0
+    rig.tick(10)
+
+    rig.tank["tank-a.condenser_flow_lpm"] = 100.0
+    rig.tank["tank-a.permit"] = 0.0
+    rig.tick(60)
+
+    assert cooled_on(rig) == 0
+
+
+def test_a_frequency_return_leaves_a_tank_without_permit_down() -> None:
+    rig = a_tank()
+    rig.rules = type(rig.rules)(
+        rig.tree, (COOLING, UnderFrequency("ufr", "poi", "main", 49.5, 49.9, SECOND, shed_w=58_000.0))
+    )
+    rig.tick(10)
+    rig.hz = 49.4
+    rig.tick(5)
+    rig.tank["tank-a.vapor_pressure_kpa_g"] = 3.5  # neither shed nor warn, and no permit
+    rig.hz = 50.0
+    rig.tick(80)
+
+    assert cooled_on(rig) == 0
+    assert sum(rig.on.values()) == 10
+
+
+def test_the_loads_of_one_tank_may_hang_on_several_circuits() -> None:
+    rig = a_tank()
+    site = rig.tree.site
+    circuits = (*site.circuits, Circuit("b", "poi", None, 500_000.0))
+    loads = tuple(
+        msgspec.structs.replace(load, circuit="b") if number % 2 else load for number, load in enumerate(site.loads)
+    )
+    rig = Rig(msgspec.structs.replace(site, circuits=circuits, loads=loads), COOLING)
+    rig.tank = dict(FINE)
+    rig.settle()
+    rig.tick(30)
+
+    rig.tank["tank-a.condenser_flow_lpm"] = 10.0
+    rig.tick(30)
+
+    assert cooled_on(rig) == 0
+    assert "delivered" in rig.kinds()
+
+
+def switched(count: int = 20, *, first: bool = False, fed: int = 10, jump_up_w: float = 1e9) -> Rig:
+    """Twenty miners, the first ten behind a contactor."""
+    site = a_site(count, jump_up_w=jump_up_w)
+    feeds = tuple(load.id for load in site.loads[:fed])
+    contactor = Contactor("k1", "poi", feeds, "gear", ("gear.estop_ok",), first, 3 * SECOND, 10, 500 * NS_PER_MS)
+    site = msgspec.structs.replace(site, contactors=(contactor,), plcs=(Plc("gear", 100 * NS_PER_MS, 2 * SECOND),))
+    rig = Rig(site, UnderFrequency("ufr", "poi", "main", 49.5, 49.9, 2 * SECOND, shed_w=45_000.0))
+    rig.tank = {"gear.estop_ok": 1.0}
+    rig.settle()
+    rig.tick(20)
+    return rig
+
+
+def test_a_contactor_is_opened_only_when_asking_was_not_enough() -> None:
+    rig = switched()
+    rig.deaf = {f"a/10.0.0.{number}" for number in range(10)}
+
+    rig.hz = 49.4
+    rig.tick(1)
+    asked_first = rig.closed["k1"]
+    rig.tick(120)
+
+    assert asked_first
+    assert not rig.closed["k1"]
+    assert rig.watts <= 70_000 - 45_000
+
+
+def test_honest_loads_need_no_contactor() -> None:
+    rig = switched()
+
+    rig.hz = 49.4
+    rig.tick(100)
+
+    assert rig.closed["k1"]
+
+
+def test_a_contactor_for_fast_rules_opens_at_once_and_what_it_feeds_is_asked_too() -> None:
+    rig = switched(first=True)
+
+    rig.hz = 49.4
+    told = rig.tick(1)
+
+    assert not rig.closed["k1"]
+    assert {f"a/10.0.0.{number}" for number in range(10)} <= {setpoint.load for setpoint in told}
+
+
+def test_a_contactor_closes_first_with_permit_and_its_loads_come_after() -> None:
+    rig = switched(first=True)
+    rig.hz = 49.4
+    rig.tick(5)
+    rig.hz = 50.0
+
+    rig.tick(200)
+
+    assert rig.closed["k1"]
+    assert all(rig.on.values())
+    ups = [setpoint.load for _, setpoint in rig.told if not setpoint.lowers]
+    fed = [load for load in ups if rig.tree.fed_by.get(load)]
+    assert ups.index("k1") < ups.index(fed[0])
+
+
+def test_a_contactor_never_closes_without_its_permit_or_on_an_old_one() -> None:
+    for spoil in ({"gear.estop_ok": 0.0}, {"gear.estop_ok": None}):
+        rig = switched(first=True)
+        rig.hz = 49.4
+        rig.tick(5)
+        rig.hz = 50.0
+        rig.tank.update(spoil)
+        rig.tick(150)
+        assert not rig.closed["k1"]
+    rig = switched(first=True)
+    rig.hz = 49.4
+    rig.tick(5)
+    rig.hz = 50.0
+    rig.tank_dead = True
+    rig.tick(150)
+    assert not rig.closed["k1"]
+
+
+def test_a_closing_contactor_never_exceeds_the_jump_limit() -> None:
+    rig = switched(first=True, jump_up_w=20_000.0)
+    rig.hz = 49.4
+    rig.tick(5)
+    rig.hz = 50.0
+
+    rig.tick(150)
+
+    assert not rig.closed["k1"]
+
+
+def test_a_contactor_whose_feedback_disagrees_is_latched_and_others_make_up_for_it() -> None:
+    rig = switched(first=True)
+    rig.stuck = {"k1"}
+    rig.deaf = {f"a/10.0.0.{number}" for number in range(4)}
+
+    rig.hz = 49.4
+    rig.tick(100)
+
+    assert "k1" in rig.state.durable.latched
+    assert rig.watts <= 70_000 - 45_000
+
+
+def gpus() -> Rig:
+    site = a_site(4)
+    steps = (Step("lowest", 100.0, SECOND), Step("floor", 350.0, SECOND), Step("full", 700.0, SECOND))
+    racks = tuple(
+        Load(f"r/{number}", "poi", steps, 900.0, 0, 0, SECOND, "r", tank="tank-a", floor=1, kind="gpu")
+        for number in range(4)
+    )
+    site = msgspec.structs.replace(
+        site,
+        loads=(*site.loads, *racks),
+        tanks=(Tank("tank-a", 2 * SECOND),),
+        plcs=(Plc("tank-a", 100 * NS_PER_MS, 2 * SECOND),),
+    )
+    rig = Rig(site, COOLING, UnderFrequency("ufr", "poi", "main", 49.5, 49.9, SECOND, shed_w=400_000.0))
+    rig.tank = dict(FINE)
+    rig.settle()
+    rig.tick(30)
+    return rig
+
+
+def test_a_gpu_goes_to_its_floor_for_the_grid_and_below_it_for_protection_alone() -> None:
+    rig = gpus()
+    rig.hz = 49.4
+    rig.tick(10)
+    at_floor = set(rig.at.values())
+
+    rig.tank["tank-a.condenser_flow_lpm"] = 10.0
+    rig.tick(10)
+
+    assert at_floor == {"floor"}
+    assert set(rig.at.values()) == {"lowest"}
+
+
+def test_gpus_come_back_to_full_when_all_is_well() -> None:
+    rig = gpus()
+    rig.hz = 49.4
+    rig.tick(10)
+    rig.tank["tank-a.condenser_flow_lpm"] = 10.0
+    rig.tick(10)
+
+    rig.tank["tank-a.condenser_flow_lpm"] = 100.0
+    rig.hz = 50.0
+    rig.tick(120)
+
+    assert set(rig.at.values()) == {"full"}
+    assert msgspec.json.decode(msgspec.json.encode(rig.state), type=State) == rig.state
+
+
+def test_a_tagged_load_is_lowered_and_never_raised() -> None:
+    rig = Rig(a_site(), UFR)
+    rig.settle()
+    rig.tick(10)
+    rig.held = frozenset({"a/10.0.0.0"})
+
+    rig.hz = 49.4
+    rig.tick(5)
+    assert not rig.on["a/10.0.0.0"]
+    rig.hz = 50.0
+    rig.tick(100)
+
+    assert not rig.on["a/10.0.0.0"]
+    assert sum(rig.on.values()) == 39
+
+
+def test_what_was_found_off_stays_off_until_released_on_site() -> None:
+    rig = Rig(a_site())
+    rig.on["a/10.0.0.3"] = False
+    rig.settle()
+    rig.tick(50)
+    assert not rig.on["a/10.0.0.3"]
+
+    state, names = release(rig.tree, rig.state, rig.image(), "a/10.0.0.3", rig.now_ns)
+    rig.state = rig.before = state
+    rig.now_ns += TICK
+    rig.tick(20)
+
+    assert names == ("a/10.0.0.3",)
+    assert rig.on["a/10.0.0.3"]
