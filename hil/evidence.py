@@ -7,7 +7,8 @@ Ed25519. A message counts as evidence only when
     its protected header is exactly algorithm (-8 or -19), content type 50 and the kid of the agent's enrolled key,
     the signature verifies over the address it came on (Sig_structure with external_aad = address),
     its JSON has no duplicate member and no number that is not finite,
-    its `seq` follows the one before in its channel and boot, where only a signed gap record may leave some out, and
+    its `seq` follows the one before in its channel and boot, where only a signed gap record may leave some out (not so
+    in `conn`: a death is numbered before its connection and published, if ever, after it), and
     a telemetry batch names its predecessor by digest.
 
 The same sequence number a second time must be the same bytes: QoS 1 may deliver twice, nobody may say two things.
@@ -96,7 +97,7 @@ class Evidence:
     def _follows(self, channel: str, boot: str, seq: int, body: dict[str, Any]) -> None:
         """The sequence has no hole but a declared one, and the chain of a stream no break."""
         last = self._last.get((channel, boot))
-        if last is not None and seq != last + 1 and body.get("t") != "gap":
+        if last is not None and seq != last + 1 and body.get("t") != "gap" and channel != "conn":
             raise EvidenceError(f"seq {seq} follows {last} without a gap record")
         if body.get("t") == "tele" and last is not None and seq == last + 1:
             before = self._digests[channel, boot, last][:32]
