@@ -181,7 +181,9 @@ def test_what_does_not_fit_is_declared_by_a_signed_gap_and_nothing_else_is_missi
     async def story(rig: Rig) -> None:
         tell(rig, count=50)
         rig.uplink.event({"ev": None, "k": "alarm", "why": "kept"})
-        await rig.broker.wait_for(lambda: rig.uplink._sealer.next_seq["tele/main"] == 50 and not rig.uplink._unsealed)
+        await rig.broker.wait_for(
+            lambda: rig.uplink._sealer.next_seq["tele/main"] == 50 and not len(rig.uplink._backroom)
+        )
         rig.broker.up = True
         await rig.broker.wait_for(lambda: len(rig.uplink.outbox) == 0)
 
@@ -228,6 +230,26 @@ def test_a_command_is_acknowledged_answered_and_shown_as_a_lease() -> None:
         "left_ms": 900_000,
         "after": "release",
     }
+
+
+def test_a_command_on_its_way_to_the_disk_when_the_connection_goes_is_finished_and_judged_once() -> None:
+    async def story(rig: Rig) -> None:
+        topic, data = f"ballast/v1/{SITE}/{AGENT}/cmd/dispatch", sealed(command())
+        await connected(rig)
+        rig.keeper.slow.clear()
+        rig.broker.send(topic, data)
+        await asyncio.sleep(0.1)
+        rig.broker.cut()
+        await rig.broker.wait_for(lambda: rig.uplink.connections == 2 and rig.uplink.connected)
+        rig.broker.send(topic, data)
+        await asyncio.sleep(0.1)
+        rig.keeper.slow.set()
+        await rig.broker.wait_for(lambda: len(records(rig, "ack")) == 2)
+
+    rig = play(story)
+
+    assert rig.uplink.counters["accepted"] == rig.uplink.counters["duplicate"] == 1
+    assert {(ack["st"], ack["n"]) for ack in records(rig, "ack")} == {("accepted", 0)}
 
 
 def test_an_event_that_names_ten_thousand_loads_comes_in_parts() -> None:
@@ -278,7 +300,9 @@ def test_after_kill_9_the_next_start_declares_what_may_be_lost_and_the_birth_nam
 def test_a_gap_of_an_earlier_start_is_declared_until_it_was_delivered() -> None:
     async def lost(rig: Rig) -> None:
         tell(rig, count=3)
-        await rig.broker.wait_for(lambda: rig.uplink._sealer.next_seq["tele/main"] >= 3 and not rig.uplink._unsealed)
+        await rig.broker.wait_for(
+            lambda: rig.uplink._sealer.next_seq["tele/main"] >= 3 and not len(rig.uplink._backroom)
+        )
         rig.uplink._mark()
 
     first = Rig()
