@@ -131,6 +131,7 @@ async def bus_dies(world: World, random: Random) -> str:
     world.dip(random.uniform(40.0, 49.0))
     await asyncio.sleep(random.uniform(1.0, 20.0))
     world.recover()
+    await asyncio.sleep(1.0)
     world.meter.lies.pop("voltage_v", None)
     return "frequency without voltage"
 
