@@ -84,6 +84,7 @@ class Uplink:
         policy: Policy | None = None,
     ) -> None:
         self.settings = settings
+        self._root = settings.root
         self.connected = False
         self.connections = 0
         self.trouble = "not tried yet"  # why there is no connection
@@ -378,10 +379,6 @@ class Uplink:
 
     def _topic_of(self, agent: str) -> str:
         return f"{self._root}/v{records.VERSION}/{self.settings.site}/{agent}/cmd/+"
-
-    @property
-    def _root(self) -> str:
-        return self.settings.root
 
 
 def _first(group: BaseExceptionGroup[Lost]) -> str:
