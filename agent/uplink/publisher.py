@@ -115,6 +115,7 @@ class Uplink:
         self._schema = ""
         self._schema_sealed: tuple[tuple[str, bytes], ...] = ()
         self._index: Mapping[str, int] = {}
+        self._channels_marked = 0  # how many channels the newest mark knows
         self._backroom = Backroom(self._sealer, self.outbox, self._sealed)
         self._state: Body | None = None
         self._state_core: object = None
@@ -338,6 +339,8 @@ class Uplink:
 
     def _sealed(self) -> None:
         self._wake_sending.set()
+        if len(self._sealer.next_seq) > self._channels_marked:
+            self._mark()  # a kill must find this channel in the journal, or nobody would declare what it lost
 
     def _is_late(self) -> bool:
         return not self.connected
@@ -375,6 +378,7 @@ class Uplink:
             for channel, next_seq in self._sealer.next_seq.items()
             if channel == "evt" or channel.startswith("tele/")
         }
+        self._channels_marked = len(self._sealer.next_seq)
         self._earlier.post(self._sealer.boot, channels, complete=complete)
 
     def _topic_of(self, agent: str) -> str:

@@ -297,6 +297,26 @@ def test_after_kill_9_the_next_start_declares_what_may_be_lost_and_the_birth_nam
     assert stream.missing() == {}
 
 
+def test_a_kill_before_the_first_mark_of_the_minute_is_declared_as_well() -> None:
+    async def story(rig: Rig) -> None:
+        await connected(rig)
+        tell(rig, count=2)
+        await rig.broker.wait_for(lambda: len(records(rig, "tele")) == 2)
+        disk.update(rig.keeper.disk)
+
+    disk: dict[str, str] = {}
+    first = play(story)
+    second = Rig(disk=disk, boot="fedcba9876543210")
+
+    async def declared(rig: Rig) -> None:
+        await rig.broker.wait_for(lambda: bool(records(rig, "gap")))
+
+    play(declared, second)
+
+    (gap,) = records(second, "gap")
+    assert (gap["of"], gap["from"], gap["to"]) == (first.uplink._sealer.boot, 0, None)
+
+
 def test_a_gap_of_an_earlier_start_is_declared_until_it_was_delivered() -> None:
     async def lost(rig: Rig) -> None:
         tell(rig, count=3)
