@@ -101,6 +101,16 @@ def test_a_hole_in_the_sequence_is_refused_unless_a_signed_gap_declares_it() -> 
     assert evidence.take(_topic(), _seal(_body(4)), 0) is not None
 
 
+def test_a_death_counts_though_it_was_numbered_before_its_birth() -> None:
+    evidence = _evidence()
+    numbers = (1, 0, 3, 2)  # birth, its death, and again
+
+    for number in numbers:
+        evidence.take(_topic("conn"), _seal(_body(number, t="conn"), channel="conn"), 0)
+
+    assert [record.body["seq"] for record in evidence.records] == list(numbers)
+
+
 def test_the_same_bytes_twice_are_one_record_and_other_bytes_are_refused() -> None:
     evidence = _evidence()
     sealed = _seal(_body(0))
