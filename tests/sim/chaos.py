@@ -238,7 +238,8 @@ async def command(world: World, random: Random) -> str:
 
 async def bad_command(world: World, random: Random) -> str:
     spoilt = random.choice(list(SPOILT))
-    if world.clock.missing or world.clock.step_ms or not world.issuer.birth():
+    unready = not world.issuer.birth() or (spoilt == "replayed" and not world.issuer.can_replay())
+    if world.clock.missing or world.clock.step_ms or unready:
         return "command kept back"
     world.issuer.limit(5.0, 60.0, spoilt=spoilt)
     return f"command {spoilt}"

@@ -31,12 +31,20 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
             begun[event] = place
             begun_by[event] = body.get("boot")
         elif event not in begun and kind not in STANDALONE:
+            begun[event] = place  # told once
+            if declared_lost(outside):
+                continue
             faults.append(Fault(name, at_ns, f"{event} tells {kind} and never began"))
         elif event in ended and kind not in STANDALONE:
             faults.append(Fault(name, at_ns, f"{event} tells {kind} after its end"))
         if kind == "end":
             ended.add(event)
     return faults
+
+
+def declared_lost(outside: Outside) -> bool:
+    """Whether a later life has declared, signed, that events of an earlier one may be lost."""
+    return any(record.channel == "evt" and record.body.get("t") == "gap" for record in opened(outside)[0])
 
 
 def events_open(outside: Outside) -> list[str]:
