@@ -66,6 +66,9 @@ class Keeping:
             self._on_fault(f"what the journal says of lowered loads is not understood ({error}): they stay as they are")
             return State()
         state = restored(tree, durable, same_boot=same_boot, now_ns=self._clock.monotonic_ns())
+        if not same_boot:
+            # In one commit with `machine`: the next start must not take the other boot's times for this one's.
+            self._journal.post("core", state.durable)
         log.info("adopting %d open events and %d lowered loads", len(state.durable.events), len(state.durable.lowered))
         return state
 

@@ -5,14 +5,17 @@ import errno
 from pathlib import Path
 
 from agent.core.site import BoundClass
-from agent.core.state import Durable, Event
+from agent.core.state import Durable, Event, Lowered
+from agent.core.tree import Tree
 from agent.shell.journal import Journal
 from agent.shell.keeping import Keeping
+from tests.core.rig import a_site
 from tests.shell.crash import CrashDisk, Inline
 from tests.shell.virtual import Since, run
 from tests.sim.clock import VirtualClock
 
 FOLDER = Path("/state")
+TREE = Tree(a_site(4))
 OPEN = Durable(events={"01J": Event("01J", "ufr", "ufr", BoundClass.GRID, "poi", 1.0, 2.0, 0)})
 
 
@@ -78,5 +81,25 @@ def test_a_disk_that_refuses_silences_nobody() -> None:
         await told.wait()
 
         assert since.ms() <= 1_000
+
+    run(story)
+
+
+def test_times_of_another_boot_are_gone_from_the_disk_when_the_new_boot_is_on_it() -> None:
+    async def story(clock: VirtualClock) -> None:
+        disk = CrashDisk()
+        before = await keeping(disk, clock)
+        before.state(TREE)
+        lowered = {load.id: Lowered("01J", "off", clock.monotonic_ns(), 3_000.0) for load in TREE.site.loads}
+        before.durable(Durable(events=OPEN.events, lowered=lowered))
+        await asyncio.sleep(2)
+
+        clock.boot()
+        again = CrashDisk(next(disk.states()))
+        (await keeping(again, clock)).state(TREE)
+        await asyncio.sleep(2)
+        third = (await keeping(CrashDisk(next(again.states())), clock)).state(TREE)
+
+        assert {down.told_ns <= clock.monotonic_ns() for down in third.durable.lowered.values()} == {True}
 
     run(story)
