@@ -87,10 +87,13 @@ def _verdict_records(evidence: Evidence) -> Verdict:
     step = "every record verifies, in sequence and chained"
     if evidence.refused:
         return Verdict(step, False, f"{len(evidence.refused)} refused; the first: {evidence.refused[0]}")
+    missing = evidence.missing()
+    if missing:
+        return Verdict(step, False, f"{len(missing)} neither came nor were declared lost; the first: {missing[0]}")
     lacking = _CHANNELS - {record.channel for record in evidence.records}
     if lacking:
         return Verdict(step, False, f"nothing came on {', '.join(sorted(lacking))}")
-    return Verdict(step, True, f"{len(evidence.records)} records, none refused")
+    return Verdict(step, True, f"{len(evidence.records)} records, none refused, none missing")
 
 
 def _verdict_stop(course: Course, evidence: Evidence) -> Verdict:

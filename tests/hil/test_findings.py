@@ -20,6 +20,17 @@ _END = _PLAY + 110 * _S
 _MINERS = [f"127.9.9.{number}" for number in range(39)]
 
 
+class _Told(Evidence):
+    """Records that are made up, with nothing to verify."""
+
+    def __init__(self, missing: list[str]) -> None:
+        super().__init__(bytes(32), figures.ROOT, figures.SITE, figures.AGENT)
+        self._missing = missing
+
+    def missing(self) -> list[str]:
+        return self._missing
+
+
 class Story:
     """A course that went as it must; a test spoils one thing of it."""
 
@@ -42,13 +53,14 @@ class Story:
         self.records += [(channel, {}, _PLAY) for channel in ("schema", "tele/main", "ctl")]
         self.records.append(("conn", {"st": "stopped"}, _END))
         self.refused: list[str] = []
+        self.missing: list[str] = []
 
     def findings(self) -> Findings:
         stamps: dict[str, Any] = {"meters": {"main": self._refreshes()}, "miners": {}}
         for index, miner in enumerate(_MINERS):
             told = [[self.off_ns[index], "off"], [self.on_ns[index], "on"]]
             stamps["miners"][miner] = [*told, [_SENT + 100_000_000, "off"], [self.cap_on_ns, "on"]]
-        evidence = Evidence(bytes(32), figures.ROOT, figures.SITE, figures.AGENT)
+        evidence = _Told(self.missing)
         evidence.records = [Record(channel, body, at_ns, False, "") for channel, body, at_ns in self.records]
         evidence.refused = self.refused
         return find(self.course, stamps, evidence)
@@ -119,6 +131,10 @@ def _tampered(story: Story) -> None:
     story.refused = ["evt: the signature does not verify"]
 
 
+def _lost(story: Story) -> None:
+    story.missing = ["evt 3 of boot 00"]
+
+
 def _killed(story: Story) -> None:
     story.course = structs.replace(story.course, stop_exit=-9)
 
@@ -136,6 +152,7 @@ def _killed(story: Story) -> None:
         (_not_verified, "a signed limit of 100 kW"),
         (_raised_within_the_lease, "its lease lapses"),
         (_tampered, "every record verifies"),
+        (_lost, "every record verifies"),
         (_killed, "the agent stops when told"),
     ],
 )
