@@ -48,6 +48,7 @@ class Armed(Struct, frozen=True):
     urgent: Mapping[str, Ladder] = {}  # circuit -> ladder for protect, grid and contract bounds
     gentle: Mapping[str, Ladder] = {}  # the same for command and value bounds: minimum on times respected
     own_w: Mapping[str, float] = {}  # circuit -> what the loads directly on it draw; one not heard counts as rated
+    falling_w: Mapping[str, float] = {}  # circuit -> the part of these that was told to go and is not overdue
     heard: Mapping[str, bool] = {}  # circuit -> every load on it has been heard or given up on
     armed_loads: Mapping[str, str] = {}  # load -> the step that a cut may take it to
 
@@ -116,6 +117,7 @@ def arm(
     urgent = {circuit: _Builder() for circuit in tree.circuits}
     gentle = {circuit: _Builder() for circuit in tree.circuits}
     own_w = {circuit.id: 0.0 for circuit in tree.site.circuits}
+    falling_w = dict.fromkeys(own_w, 0.0)
     heard = dict.fromkeys(own_w, True)
     armed_loads: dict[str, str] = {}
     told = {load for cut in durable.cuts if not cut.settled for load in cut.loads}
@@ -127,9 +129,12 @@ def arm(
         own_w[load.circuit] += draws_w
         if seen is None:
             heard[load.circuit] = False
-        if load.id in durable.lowered or load.id in told:
-            continue
         below = load.steps[0]
+        down = durable.lowered.get(load.id)
+        if down is not None or load.id in told:
+            if down is None or now_ns < down.told_ns + below.reach_ns:
+                falling_w[load.circuit] += max(0.0, draws_w - below.watts)
+            continue
         rising = durable.rising.get(load.id)
         climbing = rising is not None and not rising.arrived
         if known and not climbing and seen is not None and seen.step == below.name:
@@ -156,7 +161,7 @@ def arm(
         same = len(gentle[circuit].setpoints) == len(urgent[circuit].setpoints) - len(urgent[circuit].last)
         built_gentle[circuit] = built_urgent[circuit] if same else gentle[circuit].built()
         yield None
-    yield Armed(now_ns, built_urgent, built_gentle, own_w, heard, armed_loads)
+    yield Armed(now_ns, built_urgent, built_gentle, own_w, falling_w, heard, armed_loads)
 
 
 def lowering_setpoints(tree: Tree) -> dict[str, Setpoint]:
