@@ -14,6 +14,7 @@ import os
 import random
 import secrets
 from collections.abc import Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,7 @@ class Agent:
                 log.info("stopping: nothing rises because of it")
                 for task in working:
                     task.cancel()
+                self.keeping.tell_rest()
                 if self.uplink is not None:
                     self.uplink.stop("stopped")
         finally:
@@ -185,6 +187,9 @@ class Agent:
         self.uplink.event({"ev": None, "k": "alarm", "circuit": None, "rule": None, "class": None, "why": text})
 
     def _notes(self, notes: Sequence[Note]) -> None:
+        self.keeping.afterwards(partial(self._tell, notes))
+
+    def _tell(self, notes: Sequence[Note]) -> None:
         for note in notes:
             if isinstance(note, CommandNote):
                 log.info("command %s %s %s", note.command, note.state, note.code)

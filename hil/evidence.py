@@ -7,10 +7,12 @@ Ed25519. A message counts as evidence only when
     its protected header is exactly algorithm (-8 or -19), content type 50 and the kid of the agent's enrolled key,
     the signature verifies over the address it came on (Sig_structure with external_aad = address),
     its JSON has no duplicate member and no number that is not finite,
-    its `seq` follows the one before in its channel and boot, where only a signed gap record may leave some out, and
-    a telemetry batch names its predecessor by digest.
+    and it names its predecessor by digest, where it has one to name (telemetry and gap records).
 
-The same sequence number a second time must be the same bytes: QoS 1 may deliver twice, nobody may say two things.
+The same sequence number a second time must be the same bytes: QoS 1 may deliver twice, nobody may say two things. What
+is missing is told apart from what is wrong: on a stream (tele, evt, ack) each number since the agent's start must have
+come or be declared lost by a signed gap record, in whatever order. conn, schema and ctl are states and may skip; a
+death is numbered before its connection and published, if ever, after the birth.
 """
 
 import hashlib
@@ -23,6 +25,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from msgspec import Struct
 
 _BYTES_MAX = 128 * 1024
+_GAP_MAX = 1_000_000
+_STREAMS = ("tele/", "evt", "ack/")
 
 
 class EvidenceError(Exception):
@@ -50,8 +54,9 @@ class Evidence:
         self._kid = hashlib.sha256(public_key).digest()[:8]
         self._root = root
         self._prefix = f"v1/{site}/{agent}/"
-        self._last: dict[tuple[str, str], int] = {}  # (channel, boot) -> newest seq
-        self._digests: dict[tuple[str, str, int], str] = {}
+        self._digests: dict[tuple[str, str, int], str] = {}  # (channel, boot, seq) -> digest
+        self._lost: set[tuple[str, str, int]] = set()  # declared
+        self._lost_from: dict[tuple[str, str], int] = {}  # declared, all from there on: an earlier boot's
 
     def take(self, topic: str, data: bytes, received_ns: int, *, retained: bool = False) -> Record | None:
         """The record in a message; None when it is refused or a repetition."""
@@ -72,6 +77,19 @@ class Evidence:
             if record.channel == channel and all(record.body.get(name) == value for name, value in members.items())
         ]
 
+    def missing(self) -> list[str]:
+        """The numbers of streams that neither came nor were declared lost; for a listener since the agent's start."""
+        highest: dict[tuple[str, str], int] = {}
+        for channel, boot, seq in self._digests:
+            if channel.startswith(_STREAMS):
+                highest[channel, boot] = max(seq, highest.get((channel, boot), 0))
+        return [
+            f"{channel} {seq} of boot {boot}"
+            for (channel, boot), newest in highest.items()
+            for seq in range(newest)
+            if (channel, boot, seq) not in self._digests and not self._declared(channel, boot, seq)
+        ]
+
     def _judge(self, topic: str, data: bytes, received_ns: int, retained: bool) -> Record | None:
         root, _, address = topic.partition("/")
         if root != self._root or not address.startswith(self._prefix):
@@ -88,20 +106,29 @@ class Evidence:
                 raise EvidenceError(f"seq {seq} was already used for other bytes")
             self.repeated += 1
             return None
-        self._follows(channel, boot, seq, body)
+        self._check_chain(channel, boot, seq, body)
         self._digests[channel, boot, seq] = digest
-        self._last[channel, boot] = seq
+        if body.get("t") == "gap":
+            self._declare(channel, body)
         return Record(channel, body, received_ns, retained, digest)
 
-    def _follows(self, channel: str, boot: str, seq: int, body: dict[str, Any]) -> None:
-        """The sequence has no hole but a declared one, and the chain of a stream no break."""
-        last = self._last.get((channel, boot))
-        if last is not None and seq != last + 1 and body.get("t") != "gap":
-            raise EvidenceError(f"seq {seq} follows {last} without a gap record")
-        if body.get("t") == "tele" and last is not None and seq == last + 1:
-            before = self._digests[channel, boot, last][:32]
-            if body.get("prev") != before:
-                raise EvidenceError(f"batch {seq} names {body.get('prev')} as the one before, which is {before}")
+    def _check_chain(self, channel: str, boot: str, seq: int, body: dict[str, Any]) -> None:
+        before = self._digests.get((channel, boot, seq - 1))
+        if body.get("t") in ("tele", "gap") and before is not None and body.get("prev") != before[:32]:
+            raise EvidenceError(f"seq {seq} names {body.get('prev')} as the one before, which is {before[:32]}")
+
+    def _declare(self, channel: str, body: dict[str, Any]) -> None:
+        first, last, boot = body.get("from"), body.get("to"), body.get("of")
+        if not isinstance(first, int) or not isinstance(boot, str):
+            return
+        if isinstance(last, int) and last - first < _GAP_MAX:
+            self._lost.update((channel, boot, seq) for seq in range(first, last + 1))
+        elif last is None:
+            self._lost_from[channel, boot] = first
+
+    def _declared(self, channel: str, boot: str, seq: int) -> bool:
+        from_on = self._lost_from.get((channel, boot))
+        return (channel, boot, seq) in self._lost or (from_on is not None and seq >= from_on)
 
 
 def load_public_key(pem: bytes) -> bytes:

@@ -75,7 +75,11 @@ class RigProcess:
     def _start(self, config: Path) -> None:
         command = [sys.executable, "-m", "hil.standins", "--config", str(config), "--with-parent"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=Path(__file__).parent.parent
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=Path(__file__).parent.parent,
+            start_new_session=True,  # Ctrl-C is for whoever drives the rig, who then ends it
         )
         assert self._process.stdout is not None
         line = self._process.stdout.readline()  # EOF when it could not start; its own words are on standard error

@@ -9,6 +9,7 @@ hil/rig.py. It ends on SIGTERM, SIGINT, or when its standard input is closed wit
 import argparse
 import asyncio
 import json
+import resource
 import signal
 import sys
 import tomllib
@@ -87,6 +88,8 @@ def main() -> None:
     parser.add_argument("--control-port", type=int, default=0, help="control port; 0: any that is free")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input is closed")
     asked = parser.parse_args()
+    _, files_max = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files_max, files_max))  # a listening socket for each miner
     asyncio.run(_main(load_config(asked.config), asked.control_port, asked.with_parent))
 
 

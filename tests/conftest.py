@@ -1,12 +1,16 @@
-"""Every test is one of two kinds, told by its folder: tests/e2e is slow, the rest is pure (words: pyproject.toml)."""
+"""Every test is pure or slow, told by its folder; `make check` runs the pure ones, within a minute.
+
+The simulation is as pure as the rest but plays hours of virtual time, so it goes with the slow ones: `make test`.
+"""
 
 from pathlib import Path
 
 import pytest
 
-_E2E = Path(__file__).parent / "e2e"
+_TESTS = Path(__file__).parent
+_SLOW = (_TESTS / "e2e", _TESTS / "sim")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        item.add_marker("slow" if item.path.is_relative_to(_E2E) else "pure")
+        item.add_marker("slow" if any(item.path.is_relative_to(folder) for folder in _SLOW) else "pure")

@@ -54,7 +54,7 @@ def attend(
     found, bounds = reaction.nets, reaction.bounds
     state = reaction.state
     notes: list[Note] = list(tell.begun(tree, before, state, found, armed, now_ns))
-    state = settle(state, tree.contactors)
+    state = settle(_begun(state), tree.contactors)
     if armed_before:
         state = adopt(tree, state, image, armed_before)
     followed = follow(tree, state, image, now_ns)
@@ -98,6 +98,15 @@ def attend(
     if state.mistrusted and min(state.mistrusted.values()) <= now_ns:
         state = replace(state, mistrusted={load: until for load, until in state.mistrusted.items() if until > now_ns})
     return Attended(state, setpoints, tuple(notes))
+
+
+def _begun(state: State) -> State:
+    """Notes that every event's begin is told."""
+    events = state.durable.events
+    if all(event.begun for event in events.values()):
+        return state
+    told = {name: event if event.begun else replace(event, begun=True) for name, event in events.items()}
+    return replace(state, durable=replace(state.durable, events=told))
 
 
 def _mode(state: State, circuit: str) -> Mode:

@@ -57,6 +57,7 @@ class Armed(Struct, frozen=True):
     urgent: Mapping[str, Ladder] = {}  # for grid and contract bounds
     gentle: Mapping[str, Ladder] = {}  # for command and value bounds: minimum on times respected
     own_w: Mapping[str, float] = {}  # node -> what the loads directly on it draw; one not heard counts as rated
+    falling_w: Mapping[str, float] = {}  # node -> the part of these that was told to go and is not overdue
     heard: Mapping[str, bool] = {}  # node -> every load on it has been heard or given up on
     armed_loads: Mapping[str, str] = {}  # load -> the step that a cut may take it to
 
@@ -151,6 +152,7 @@ class _Arming:
         nodes = tree.circuits
         self.builders = {kind: {node: _Builder() for node in nodes} for kind in ("protect", "urgent", "gentle")}
         self.own_w = dict.fromkeys(nodes, 0.0)
+        self.falling_w = dict.fromkeys(nodes, 0.0)
         self.heard = dict.fromkeys(nodes, True)
         self.armed_loads: dict[str, str] = {}
         self.told = {
@@ -192,6 +194,8 @@ class _Arming:
         if load.id in image.local:
             return
         at = self.told.get(load.id) or (down.step if down is not None else None)
+        if at is not None and (down is None or now_ns < down.told_ns + load.steps[0].reach_ns):
+            self.falling_w[load.circuit] += max(0.0, draws_w - self.tree.step_watts(load.id, at))
         rising = self.durable.rising.get(load.id)
         climbing = rising is not None and not rising.arrived
         if at is None and known and not climbing and seen is not None:
@@ -289,6 +293,7 @@ def arm(
         ladders["urgent"],
         ladders["gentle"],
         arming.own_w,
+        arming.falling_w,
         arming.heard,
         arming.armed_loads,
     )

@@ -151,3 +151,22 @@ def projected(tree: Tree, state: State, image: Image, net: Net, name: str, now_n
     base_w = state.circuits.get(name, NO_MEMORY).base_w
     shown_w = 0.0 if base_w is None else min(max(base_w - net.watts, 0.0), out.due_w + out.later_w)
     return net.watts - (out.later_w - max(out.landed_w, shown_w - out.due_w)) + rising_w
+
+
+def ends_unseen_w(
+    tree: Tree, state: State, image: Image, found: Mapping[str, Net], armed: Armed, name: str, now_ns: int
+) -> float:
+    """The same for a circuit whose meter is silent, by what its loads and children say.
+
+    Each load counts at the step it was told until that is overdue, and as it says after: what a load's own read-back
+    shows as gone is not taken off a second time.
+    """
+    watts = tree.circuits[name].unmetered_w + armed.own_w.get(name, 0.0) - armed.falling_w.get(name, 0.0)
+    watts -= sum(cut.watts for cut in state.durable.cuts if cut.circuit == name and cut.told_ns >= armed.made_ns)
+    for child in tree.children[name]:
+        net = found[child]
+        if tree.circuits[child].meter is not None and net.watts is not None:
+            watts += projected(tree, state, image, net, child, now_ns)
+        else:
+            watts += ends_unseen_w(tree, state, image, found, armed, child, now_ns)
+    return watts

@@ -15,7 +15,17 @@ from agent.core.image import Image
 from agent.core.ladder import Armed
 from agent.core.modes import Cue, after
 from agent.core.names import event_id
-from agent.core.power import NO_MEMORY, Net, climbing_left_w, estimate, nets, outstanding, projected, steady_w
+from agent.core.power import (
+    NO_MEMORY,
+    Net,
+    climbing_left_w,
+    ends_unseen_w,
+    estimate,
+    nets,
+    outstanding,
+    projected,
+    steady_w,
+)
 from agent.core.rules import Rules
 from agent.core.rules.blind import blind_bound, blind_key
 from agent.core.rules.command import command_bounds
@@ -229,8 +239,7 @@ def _needed_w(
     name = binding.circuit
     net = found[name]
     if binding.key == blind_key(name):
-        out = outstanding(tree, state.durable, name, now_ns)
-        return estimate(tree, found, armed, name) - (out.later_w - out.landed_w) - binding.hi_w
+        return ends_unseen_w(tree, state, image, found, armed, name, now_ns) - binding.hi_w
     if binding.unlimited:
         return float("inf")
     if net.watts is None and not net.taken_ns and binding.cls is BoundClass.PROTECT:

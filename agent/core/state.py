@@ -40,6 +40,7 @@ class Event(Struct, frozen=True):
     told_w: float = 0.0  # what its cuts were worth when they were sent
     lifted: bool = False  # the bound is gone or leaves room: loads may return
     dry: bool = False  # observed only: nothing was told
+    begun: bool = False  # its begin is told; a restart before that tells it
     delivered: bool = False
     short_w: float = 0.0  # what the meter says did not fall of its last cuts
     unmet: bool = False

@@ -50,7 +50,7 @@ def begun(
     for event in state.durable.events.values():
         old = before.durable.events.get(event.id)
         net = found[event.circuit]
-        if old is None:
+        if not event.begun:
             why = f"{event.rule} binds: at most {kw(event.hi_w)}, from {kw(event.base_w)}"
             notes.append(_event(event, "begin", why, net, now_ns))
             if event.dry:

@@ -5,6 +5,10 @@
 `armed`    load -> the step a cut may take it to: after a crash a load found on it counts as lowered by us.
 `epoch`    the incarnation of the replay store: one more whenever the journal was new or lost (docs/wire.md 6).
 `machine`  the machine's boot: within one, monotonic times go on.
+`told`     counts the notes that went out: written behind `core`, so that when it is durable that is.
+
+What is told of a decision waits until the decision is on the disk. Told first, an event that ended just before a crash
+would be adopted by the next start, and end a second time. The disk is given a second; setpoints never wait for it.
 """
 
 import asyncio
@@ -20,12 +24,13 @@ from agent.shell.clock import Clock
 from agent.shell.journal import Journal
 
 EVERY_S = 1.0
+TELL_WITHIN_S = 1.0
 
 log = logging.getLogger(__name__)
 
 
 class Keeping:
-    """Reads it once, then writes it as it changes; nothing ever waits for it."""
+    """Reads it once, then writes it as it changes; no setpoint ever waits for it."""
 
     def __init__(self, journal: Journal, clock: Clock, on_fault: Callable[[str], None]) -> None:
         self._journal = journal
@@ -33,6 +38,9 @@ class Keeping:
         self._on_fault = on_fault
         self._waiting: Durable | None = None
         self._due = asyncio.Event()
+        self._untold: list[Callable[[], None]] = []
+        self._told = 0
+        self._tell_due = asyncio.Event()
 
     def epoch(self) -> int:
         """The replay store's incarnation; a new journal makes a new one."""
@@ -58,6 +66,9 @@ class Keeping:
             self._on_fault(f"what the journal says of lowered loads is not understood ({error}): they stay as they are")
             return State()
         state = restored(tree, durable, same_boot=same_boot, now_ns=self._clock.monotonic_ns())
+        if not same_boot:
+            # In one commit with `machine`: the next start must not take the other boot's times for this one's.
+            self._journal.post("core", state.durable)
         log.info("adopting %d open events and %d lowered loads", len(state.durable.events), len(state.durable.lowered))
         return state
 
@@ -79,8 +90,41 @@ class Keeping:
         """The armed set is another one now."""
         self._journal.post("armed", dict(armed))
 
+    def afterwards(self, tell: Callable[[], None]) -> None:
+        """Calls this once what is decided by now is on the disk."""
+        self._untold.append(tell)
+        self._tell_due.set()
+
     async def run(self) -> None:
-        """Writes what may wait, about once a second."""
+        """Writes what may wait, about once a second; tells what has become durable."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._write_slowly(), name="keeping:write")
+            tasks.create_task(self._tell(), name="keeping:tell")
+
+    def tell_rest(self) -> None:
+        """Tells at once what still waits: the end."""
+        self._tell_first(len(self._untold))
+
+    async def _tell(self) -> None:
+        while True:
+            await self._tell_due.wait()
+            self._tell_due.clear()
+            count = len(self._untold)
+            self._write()
+            self._told += count
+            try:
+                async with asyncio.timeout(TELL_WITHIN_S):
+                    await self._journal.keep("told", self._told)
+            except (OSError, TimeoutError):
+                pass  # a disk that refuses or hangs is told of by the journal, and silences nobody
+            self._tell_first(count)
+
+    def _tell_first(self, count: int) -> None:
+        told, self._untold = self._untold[:count], self._untold[count:]
+        for tell in told:
+            tell()
+
+    async def _write_slowly(self) -> None:
         while True:
             await self._due.wait()
             self._due.clear()

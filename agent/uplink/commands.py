@@ -14,6 +14,7 @@ Afterwards the core tells how it goes (`told`): applied, verified or unverified,
 after a restart unless the broker had it, and again whenever the same command comes again.
 """
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -34,6 +35,7 @@ from agent.uplink.stories import NS_PER_MS, RANK, Limit, Stories, Story
 
 COMMANDS_PER_S, COMMANDS_BURST = 20.0, 40
 BAD_PER_S, BAD_BURST = 5.0, 5
+LIMITS_MAX = 60  # in force at once; the board has room for 64
 ALARM_EVERY_NS = 60_000_000_000
 
 Answer = Callable[[str, Body, Callable[[], None] | None], None]
@@ -74,6 +76,7 @@ class Commands:
         self._alarm = alarm
         self._counters = counters
         self._stories = Stories(keeper)
+        self._one_at_a_time = asyncio.Lock()
         now_ns = clock.monotonic_ns()
         issuers = {key.issuer for key in self._keys.values()}
         self._rates = {issuer: Bucket(COMMANDS_PER_S, COMMANDS_BURST, now_ns) for issuer in issuers}
@@ -113,7 +116,14 @@ class Commands:
                 self._sink.lease(story.lease())
 
     async def receive(self, topic: str, root: str, data: bytes, *, retained: bool) -> bool:
-        """Judge one message; True when it is durably stored or durably refused, so that it may be acknowledged."""
+        """Judge one message; True when it is durably stored or durably refused, so that it may be acknowledged.
+
+        It must not be cancelled once begun: what is on its way to the disk would be there and nobody would know.
+        """
+        async with self._one_at_a_time:
+            return await self._receive(topic, root, data, retained=retained)
+
+    async def _receive(self, topic: str, root: str, data: bytes, *, retained: bool) -> bool:
         now_ns = self._clock.monotonic_ns()
         try:
             address = records.address_of(topic, root)
@@ -242,6 +252,8 @@ class Commands:
             return asked, "replay"
         if not key.roles & COMMAND_ROLES or not _valid(key, moment):
             return asked, "bad_role"
+        if asked.limit is not None and asked.circuit not in own and len(limits) >= LIMITS_MAX:
+            return asked, "busy"
         return asked, refused or checks.not_allowed(command, asked, key, moment)
 
     async def _tell(self, command: Command, asked: Asked, code: str | None, name: str, now_ns: int) -> bool:

@@ -1,7 +1,7 @@
 """The uplink: one connection to the broker at a time, records out, commands in. Nothing in the agent waits for it.
 
-What app calls (`telemetry`, `told`, `state`, `describe`) returns at once: records are sealed by a task of their own,
-one envelope of at most 32 KiB a turn of the loop (about 1 ms), and wait in the outbox for a connection.
+What app calls (`telemetry`, `told`, `state`, `describe`) returns at once: records are sealed by a task of their own
+(agent/uplink/backroom.py) and wait in the outbox for a connection.
 
 One connection, in the contract's order (docs/wire.md section 4):
 
@@ -22,13 +22,14 @@ every command is sent again by commands.py.
 import asyncio
 import logging
 import random
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
 from agent.core.notes import CommandNote, Note
 from agent.uplink import records
+from agent.uplink.backroom import Backroom, Told
 from agent.uplink.checks import Policy
 from agent.uplink.commands import Commands
 from agent.uplink.keyring import Keyring
@@ -36,7 +37,7 @@ from agent.uplink.marks import EarlierStarts
 from agent.uplink.marks import Lost as EarlierLoss
 from agent.uplink.needs import Clock, CommandSink, Keeper
 from agent.uplink.outbox import Item, Outbox, Rank
-from agent.uplink.records import ALL_AGENTS, Address, Body, Column, Device, Row
+from agent.uplink.records import ALL_AGENTS, Body, Column, Device, Row
 from agent.uplink.sealer import Sealer
 from agent.uplink.sealing import Signer
 from agent.uplink.wire import WINDOW, Connection, Lost, Will, Wire
@@ -46,7 +47,6 @@ STATE_EVERY_S = 60.0
 STATE_EVERY_S_MIN = 0.2
 BACKLOG_EVERY_S = 0.01
 STOP_WITHIN_S = 2.0
-UNSEALED_MAX = 64  # rounds of telemetry and events not sealed yet; reached only if the loop is starved for a minute
 BUFFER_BYTES = 16 * 1024 * 1024
 OPS = ("limit.set", "limit.release", "ping")
 
@@ -63,16 +63,6 @@ class UplinkSettings(Struct, frozen=True):
     control: str = "observe"  # observe | act
     commissioned: bool = True  # false: `act` without a commissioned hash; shown in birth and ctl
     buffer_bytes: int = BUFFER_BYTES
-
-
-class _Unsealed(Struct, frozen=True):
-    """Records that are still to be sealed, in order."""
-
-    channel: str
-    kind: str
-    rank: Rank
-    at_ns: int
-    bodies: Iterator[Body]
 
 
 class Uplink:
@@ -94,6 +84,7 @@ class Uplink:
         policy: Policy | None = None,
     ) -> None:
         self.settings = settings
+        self._root = settings.root
         self.connected = False
         self.connections = 0
         self.trouble = "not tried yet"  # why there is no connection
@@ -124,16 +115,17 @@ class Uplink:
         self._schema = ""
         self._schema_sealed: tuple[tuple[str, bytes], ...] = ()
         self._index: Mapping[str, int] = {}
-        self._unsealed: deque[_Unsealed] = deque()
+        self._channels_marked = 0  # how many channels the newest mark knows
+        self._backroom = Backroom(self._sealer, self.outbox, self._sealed)
         self._state: Body | None = None
         self._state_core: object = None
         self._stop_reason: str | None = None
-        self._wake_sealing = asyncio.Event()
         self._wake_sending = asyncio.Event()
         self._wake_showing = asyncio.Event()
         self._stopping = asyncio.Event()
         self._progress = asyncio.Event()  # something was delivered
         self._delivering: set[asyncio.Task[None]] = set()
+        self._tasks: asyncio.TaskGroup | None = None  # of run(): what outlives a connection
         self._prev: Body | None = None
 
     # What app calls; none of it waits.
@@ -153,7 +145,7 @@ class Uplink:
         """One round of readings; describe() has named every device in it."""
         assert self._schema, "telemetry before describe()"
         bodies = records.batch_bodies(self._schema, self._index, at_ns, rows, self._is_late)
-        self._queue(_Unsealed(f"tele/{stream}", "tele", Rank.TELEMETRY, at_ns, bodies))
+        self._backroom.put(Told(f"tele/{stream}", "tele", Rank.TELEMETRY, at_ns, bodies))
 
     def told(self, note: Note) -> None:
         """Something the core wants known."""
@@ -161,12 +153,12 @@ class Uplink:
             self.commands.told(note)
         else:
             bodies = records.event_bodies(note, self._index)
-            self._queue(_Unsealed("evt", "evt", Rank.EVENT, note.at_ns, bodies))
+            self._backroom.put(Told("evt", "evt", Rank.EVENT, note.at_ns, bodies))
 
     def event(self, body: Body, at_ns: int | None = None) -> None:
         """An event that is no note of the core's, as its body (wire.md section 5)."""
         at_ns = self._clock.monotonic_ns() if at_ns is None else at_ns
-        self._queue(_Unsealed("evt", "evt", Rank.EVENT, at_ns, iter((body,))))
+        self._backroom.put(Told("evt", "evt", Rank.EVENT, at_ns, iter((body,))))
 
     def state(self, body: Body) -> None:
         """What `ctl` shows (records.ctl_body); published when more than measured watts changed, and every 60 s."""
@@ -199,7 +191,8 @@ class Uplink:
     async def run(self) -> None:
         """Until stop(): seal what there is, keep a connection."""
         async with asyncio.TaskGroup() as tasks:
-            sealing = tasks.create_task(self._seal(), name="uplink:seal")
+            self._tasks = tasks
+            sealing = tasks.create_task(self._backroom.run(), name="uplink:seal")
             await self._stay_connected()
             sealing.cancel()
 
@@ -224,9 +217,8 @@ class Uplink:
     async def _connect_once(self) -> None:
         """One connection from CONNECT to its end; raises Lost (or a group of them) unless stop() ended it."""
         self.connections += 1
-        conn = self._address("conn")
-        death = {"st": "lost", "conn": self.connections}
-        connection = await self._wire.open(Will(conn.topic(self._root), self._sealer.seal("conn", "conn", death)[1]))
+        death = self._sealer.seal("conn", "conn", {"st": "lost", "conn": self.connections})[1]
+        connection = await self._wire.open(Will(self._sealer.address("conn").topic(self._root), death))
         try:
             await connection.subscribe([self._topic_of(agent) for agent in (self.settings.agent, ALL_AGENTS)])
             self.outbox.begin_connection()
@@ -245,7 +237,7 @@ class Uplink:
         await connection.close()
 
     async def _say_goodbye(self, connection: Connection) -> None:
-        self._mark(complete=not len(self.outbox) and not self._unsealed)
+        self._mark(complete=not len(self.outbox) + len(self._backroom))
         goodbye = {"st": "stopped", "conn": self.connections, "why": self._stop_reason}
         try:
             async with asyncio.timeout(STOP_WITHIN_S):
@@ -273,14 +265,20 @@ class Uplink:
                 task.cancel()
 
     async def _all_delivered(self) -> None:
-        while len(self.outbox) or self._unsealed:
+        while len(self.outbox) + len(self._backroom):
             self._progress.clear()
             await self._progress.wait()
 
     async def _receive(self, connection: Connection) -> None:
+        """Each message is judged to its end, whatever becomes of the connection meanwhile."""
+        assert self._tasks is not None
         while True:
             message = await connection.receive()
-            if await self.commands.receive(message.topic, self._root, message.data, retained=message.retained):
+            judging = self._tasks.create_task(
+                self.commands.receive(message.topic, self._root, message.data, retained=message.retained),
+                name="uplink:command",
+            )
+            if await asyncio.shield(judging):
                 message.acknowledge()
 
     async def _send(self, connection: Connection, window: asyncio.Semaphore, tasks: asyncio.TaskGroup) -> None:
@@ -337,27 +335,12 @@ class Uplink:
             await self._publish(connection, "ctl", data, retain=True)
 
     async def _publish(self, connection: Connection, channel: str, data: bytes, *, retain: bool = False) -> None:
-        await connection.publish(self._address(channel).topic(self._root), data, retain=retain)
+        await connection.publish(self._sealer.address(channel).topic(self._root), data, retain=retain)
 
-    async def _seal(self) -> None:
-        while True:
-            while self._unsealed:
-                made = self._unsealed[0]
-                for body in made.bodies:
-                    seq, data = self._sealer.seal(made.channel, made.kind, body, made.at_ns)
-                    self.outbox.put(made.channel, seq, data, made.rank)
-                    self._wake_sending.set()
-                    await asyncio.sleep(0)
-                self._unsealed.popleft()
-            self._wake_sealing.clear()
-            await self._wake_sealing.wait()
-
-    def _queue(self, made: _Unsealed) -> None:
-        if len(self._unsealed) >= UNSEALED_MAX:
-            self.outbox.lose(made.channel, self._sealer.take_seq(made.channel), "policy")
-            return
-        self._unsealed.append(made)
-        self._wake_sealing.set()
+    def _sealed(self) -> None:
+        self._wake_sending.set()
+        if len(self._sealer.next_seq) > self._channels_marked:
+            self._mark()  # a kill must find this channel in the journal, or nobody would declare what it lost
 
     def _is_late(self) -> bool:
         return not self.connected
@@ -395,17 +378,11 @@ class Uplink:
             for channel, next_seq in self._sealer.next_seq.items()
             if channel == "evt" or channel.startswith("tele/")
         }
+        self._channels_marked = len(self._sealer.next_seq)
         self._earlier.post(self._sealer.boot, channels, complete=complete)
-
-    def _address(self, channel: str) -> Address:
-        return self._sealer.address(channel)
 
     def _topic_of(self, agent: str) -> str:
         return f"{self._root}/v{records.VERSION}/{self.settings.site}/{agent}/cmd/+"
-
-    @property
-    def _root(self) -> str:
-        return self.settings.root
 
 
 def _first(group: BaseExceptionGroup[Lost]) -> str:

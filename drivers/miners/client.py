@@ -34,7 +34,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from drivers.dial import Dial, NoRoom, Ready
+from drivers.dial import Dial, NoRoom
 from drivers.errors import Unreachable
 from drivers.miners.exchange import Answer, Connection, Due, Exchange, Limits, Shot, Waiting
 from drivers.miners.repeats import Repeats
@@ -248,15 +248,12 @@ class Exchanger:
 
     def _service(self) -> int:
         """Take what is ready, and say how much that was. Opens nothing and calls nobody: the list must stay true."""
-        ready_now: list[Ready] = self._dial.poll()
-        connections = self._connections
+        ready_now = self._dial.poll()
         for ready in ready_now:
-            connection = connections.get(ready.handle)
-            if connection is None:
-                continue
-            if ready.readable or ready.failed:
+            connection = self._connections.get(ready.handle)
+            if connection is not None and (ready.readable or ready.failed):
                 self._receive(ready.handle, connection)
-            elif ready.writable:
+            elif connection is not None and ready.writable:
                 self._send(ready.handle, connection)
         return len(ready_now)
 

@@ -51,6 +51,8 @@ def main() -> int:
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130
     return 0 if all(verdict.held for verdict in verdicts) else 1
 
 
@@ -126,8 +128,9 @@ def soak(miners: int, for_s: int) -> None:
 def volley_of_ours(fleet: Fleet, subject: Subject) -> Volley:
     """One volley of the agent; returns once everything is on and armed again, so that the floor is not disturbed."""
     volley = time_volley(fleet)
-    if fleet.wait_on(SETTLE_S_MAX) < fleet.miners:
-        raise BenchError(f"the agent did not bring every miner back within {SETTLE_S_MAX:g} s")
+    on = fleet.wait_on(SETTLE_S_MAX)
+    if on < fleet.miners:
+        raise BenchError(f"{on} of {fleet.miners} miners are back after {SETTLE_S_MAX:g} s: {subject.situation()}")
     subject.wait_armed(1.0, SETTLE_S_MAX)
     return volley
 

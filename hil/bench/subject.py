@@ -30,7 +30,7 @@ SHED_BELOW_HZ = 49.5
 POLL_MS = 20  # of the meter
 ARMED_SHARE = 0.95  # of the loads in the ladder: what design calls armed
 START_S_MAX = 120.0
-SETTLE_S_MAX = 180.0
+SETTLE_S_MAX = 90.0
 _STOP_S_MAX = 15.0
 _ASK_EVERY_S = 0.2
 
@@ -198,6 +198,14 @@ class Subject:
                 seen = f"modes {modes}, {rungs} of {self._miners} loads in the ladder"
             time.sleep(_ASK_EVERY_S)
         raise BenchError(f"the agent is not armed after {wait_s:g} s: {seen}; see {self._log.name}")
+
+    def situation(self) -> str:
+        """What it says of itself when something did not come about: modes, what is shed, some of the loads not on."""
+        status = self.status()
+        if status is None:
+            return f"no status; see {self._log.name}"
+        off = [device for device in status["devices"] if device["kind"] == "miner" and device["state"] != "on"]
+        return f"{status['circuits']}, shed: {status['events']}, {len(off)} not on: {off[:3]}; see {self._log.name}"
 
     def cpu_percent(self, for_s: float) -> float:
         """The share of one core that it uses."""

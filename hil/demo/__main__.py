@@ -7,6 +7,7 @@ MQTT, judges and writes OUT/report.html and OUT/agent.log. Exit code 0 when ever
 import argparse
 import asyncio
 import contextlib
+import signal
 import socket
 import subprocess
 import sys
@@ -33,7 +34,16 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("out/demo"), help="where report.html and agent.log go")
     parser.add_argument("--seed", type=int, default=1, help="of the stand-ins' noise and ramps")
     asked = parser.parse_args()
-    asked.out.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _run(asked.out, asked.seed)
+    except KeyboardInterrupt:
+        print("interrupted; everything that was started has been ended", file=sys.stderr)
+        return 130
+
+
+def _run(out: Path, seed: int) -> int:
+    out.mkdir(parents=True, exist_ok=True)
     first_miner = free_block()
     rig_config = RigConfig(
         miners=(MinerGroup(first_miner, figures.MINERS, family="avalon", rated_w=figures.RATED_W),),
@@ -42,7 +52,7 @@ def main() -> int:
         nominal_ln_v=figures.NOMINAL_LN_V,
         unmetered_w=figures.UNMETERED_W,
         wander_w=figures.WANDER_W,
-        seed=asked.seed,
+        seed=seed,
     )
     with (
         tempfile.TemporaryDirectory(prefix="ballast-demo-") as folder,
@@ -52,12 +62,14 @@ def main() -> int:
         site = make_site(Path(folder), broker_port=broker_port, meter=rig.meters["main"], first_miner=first_miner)
         view = View()
         watch = Watch(rig, site.agent_key, view.say)
-        director = Director(rig, watch, site, broker_port, asked.out / "agent.log", view.say)
+        director = Director(rig, watch, site, broker_port, out / "agent.log", view.say)
         with view:
             findings = asyncio.run(_direct(rig, watch, director, view, broker_port))
-    report = asked.out / "report.html"
+    report = out / "report.html"
     report.write_text(write_report(director.course, findings, watch.samples, watch.limits), encoding="utf-8")
     view.conclude(findings, str(report))
+    if director.course.normal_ns is None:
+        print((out / "agent.log").read_text(encoding="utf-8", errors="replace")[-4000:], file=sys.stderr)
     return 0 if findings.ok else 1
 
 
@@ -91,7 +103,8 @@ def _broker() -> Iterator[int]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     command = [sys.executable, "-m", "hil.demo.broker", str(port)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as broker:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True) as broker:
         assert broker.stdin is not None
         assert broker.stdout is not None
         try:

@@ -27,6 +27,9 @@ class Cap:
         self._told = len(off)
         self._last_off_ns = max(off.values(), default=None)
         self._first_on_ns = min(on.values(), default=None)
+        back_w = (course.capped_from_w or 0.0) * 0.99
+        back = first(refreshes, max(on.values(), default=end_ns), lambda refresh: refresh.watts >= back_w)
+        self._back_ns = back.changed_ns if back else None
         under = first(refreshes, sent_ns, lambda refresh: refresh.watts <= figures.CAP_KW * 1000)
         self._under_ns = under.changed_ns if under else None
 
@@ -67,7 +70,7 @@ class Cap:
         returns = [
             ("record `ended` arrived", self._came_ns["ended"]),
             ("first load told to return", self._first_on_ns),
-            ("meter back where it was", self._course.lapsed_return_ns),
+            ("meter back where it was", self._back_ns),
         ]
         return [
             *(Measured(what, since(at_ns, self._course.sent_ns), sent) for what, at_ns in falls),

@@ -61,7 +61,13 @@ class Director:
         """The whole course; it ends early when the agent does not get to NORMAL."""
         with self._log.open("wb") as log:
             agent = await asyncio.create_subprocess_exec(
-                ballast(), "run", str(self._site.file), "--uncommissioned", stdout=log, stderr=log
+                ballast(),
+                "run",
+                str(self._site.file),
+                "--uncommissioned",
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
             try:
                 if await self._start_up(agent):

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hil.demo import figures
 from hil.demo.cap import Cap
@@ -40,8 +40,8 @@ def find(course: Course, stamps: dict[str, Any], evidence: Evidence) -> Findings
     cap = Cap(course, refreshes, verbs, evidence)
     verdicts = (
         _verdict_normal(course),
-        *shed.verdicts(),
-        *cap.verdicts(),
+        *_reached(course.played_ns, shed.verdicts()),
+        *_reached(course.sent_ns, cap.verdicts()),
         _verdict_records(evidence),
         _verdict_stop(course, evidence),
     )
@@ -69,10 +69,17 @@ def _refreshes(rows: Sequence[dict[str, Any]]) -> tuple[Refresh, ...]:
     )
 
 
+def _reached(begun_ns: int | None, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
+    """The verdicts of a part of the course, all of them failed when that part never began."""
+    if begun_ns is not None:
+        return verdicts
+    return [structs.replace(verdict, ok=False, detail="it did not come to this") for verdict in verdicts]
+
+
 def _verdict_normal(course: Course) -> Verdict:
     step = "the agent adopts the site and goes to NORMAL"
     if course.normal_ns is None:
-        return Verdict(step, False, "it never did; out/demo/agent.log says why")
+        return Verdict(step, False, "it never did; agent.log beside the report says why")
     return Verdict(step, True, f"{(course.normal_ns - course.started_ns) / S:.1f} s after it was started")
 
 
@@ -80,10 +87,13 @@ def _verdict_records(evidence: Evidence) -> Verdict:
     step = "every record verifies, in sequence and chained"
     if evidence.refused:
         return Verdict(step, False, f"{len(evidence.refused)} refused; the first: {evidence.refused[0]}")
+    missing = evidence.missing()
+    if missing:
+        return Verdict(step, False, f"{len(missing)} neither came nor were declared lost; the first: {missing[0]}")
     lacking = _CHANNELS - {record.channel for record in evidence.records}
     if lacking:
         return Verdict(step, False, f"nothing came on {', '.join(sorted(lacking))}")
-    return Verdict(step, True, f"{len(evidence.records)} records, none refused")
+    return Verdict(step, True, f"{len(evidence.records)} records, none refused, none missing")
 
 
 def _verdict_stop(course: Course, evidence: Evidence) -> Verdict:

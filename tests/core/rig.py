@@ -63,6 +63,7 @@ class Rig:
         self.deaf: set[str] = set()  # acknowledge and do nothing
         self.dark: set[str] = set()  # never answer
         self.extra_w = 10_000.0
+        self.sensors = True  # whether loads measure their own watts
         self.meter_dead = False
         self.meter_frozen = False
         self.power_bad = False
@@ -144,7 +145,8 @@ class Rig:
                 self.loads[load] = replace(old if old is not None else never, poll=Outcome.SILENT)
                 continue
             agreed = old.agreed + 1 if old is not None and old.step == step else 1
-            self.loads[load] = LoadSeen(step, self.draws(load), True, self.now_ns, agreed)
+            watts = self.draws(load) if self.sensors else None
+            self.loads[load] = LoadSeen(step, watts, self.sensors, self.now_ns, agreed)
 
     def arm(self) -> None:
         for armed in arm(

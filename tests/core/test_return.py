@@ -4,6 +4,7 @@ import msgspec
 
 from agent.core.image import Outcome, Write
 from agent.core.notes import EventNote
+from agent.core.react import react
 from agent.core.restore import restored
 from agent.core.state import Durable, Mode
 from tests.core.rig import SECOND, TICK, UFR, Rig, a_site
@@ -274,3 +275,18 @@ def test_after_another_boot_a_load_that_was_rising_and_is_found_up_is_not_lowere
 
     assert not any(setpoint.lowers for _, setpoint in fresh.told)
     assert fresh.watts == 130_000
+
+
+def test_an_event_whose_begin_was_not_told_before_the_crash_is_told_after_it() -> None:
+    rig = Rig(a_site(), UFR)
+    rig.settle()
+    rig.tick(10)
+    rig.hz = 49.4
+    rig.now_ns += TICK
+    rig.read()
+    rig.state = react(rig.tree, rig.rules, rig.state, rig.image(), rig.armed, rig.now_ns).state  # and no beat after it
+
+    fresh = again(rig)
+    fresh.tick(3)
+
+    assert fresh.kinds().count("begin") == 1

@@ -92,13 +92,38 @@ def test_what_is_not_exactly_right_is_refused(why: str, data: bytes) -> None:
     assert len(evidence.refused) == 1
 
 
-def test_a_hole_in_the_sequence_is_refused_unless_a_signed_gap_declares_it() -> None:
+def test_a_hole_in_a_stream_is_missing_until_it_comes_or_a_signed_gap_declares_it() -> None:
     evidence = _evidence()
-    evidence.take(_topic(), _seal(_body(0)), 0)
+    for seq in (0, 2, 5):
+        evidence.take(_topic(), _seal(_body(seq)), 0)
+    assert [text.split()[1] for text in evidence.missing()] == ["1", "3", "4"]
 
-    assert evidence.take(_topic(), _seal(_body(2)), 0) is None
-    assert evidence.take(_topic(), _seal(_body(3, t="gap")), 0) is not None
-    assert evidence.take(_topic(), _seal(_body(4)), 0) is not None
+    evidence.take(_topic(), _seal(_body(6, t="gap", **{"from": 3, "to": 4, "of": "00" * 8, "prev": None})), 0)
+    assert len(evidence.missing()) == 3  # its chain is broken: it does not count
+
+    prev = hashlib.sha256(_seal(_body(5))).hexdigest()[:32]
+    evidence.take(_topic(), _seal(_body(6, t="gap", **{"from": 3, "to": 4, "of": "00" * 8, "prev": prev})), 0)
+    evidence.take(_topic(), _seal(_body(1)), 0)
+    assert evidence.missing() == []
+
+
+def test_a_state_may_skip_numbers() -> None:
+    evidence = _evidence()
+    for seq in (0, 3):
+        evidence.take(_topic("ctl"), _seal(_body(seq), channel="ctl"), 0)
+
+    assert evidence.missing() == []
+    assert len(evidence.records) == 2
+
+
+def test_a_death_counts_though_it_was_numbered_before_its_birth() -> None:
+    evidence = _evidence()
+    numbers = (1, 0, 3, 2)  # birth, its death, and again
+
+    for number in numbers:
+        evidence.take(_topic("conn"), _seal(_body(number, t="conn"), channel="conn"), 0)
+
+    assert [record.body["seq"] for record in evidence.records] == list(numbers)
 
 
 def test_the_same_bytes_twice_are_one_record_and_other_bytes_are_refused() -> None:

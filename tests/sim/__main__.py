@@ -3,6 +3,7 @@ failure.
 """
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -24,7 +25,7 @@ def main() -> int:
     exercised: Counter[str] = Counter()
     failed: list[Told] = []
     virtual_s, sheds, raises, began_s = 0.0, 0, 0, time.monotonic()
-    with get_context("spawn").Pool(min(asked.processes, asked.seeds)) as pool:
+    with get_context("spawn").Pool(min(asked.processes, asked.seeds), logging.disable, (logging.CRITICAL,)) as pool:
         for told in pool.imap(run_seed, seeds):
             exercised.update(told.exercised)
             virtual_s, sheds, raises = virtual_s + told.virtual_s, sheds + told.sheds, raises + told.raises

@@ -131,6 +131,7 @@ async def bus_dies(world: World, random: Random) -> str:
     world.dip(random.uniform(40.0, 49.0))
     await asyncio.sleep(random.uniform(1.0, 20.0))
     world.recover()
+    await asyncio.sleep(1.0)
     world.meter.lies.pop("voltage_v", None)
     return "frequency without voltage"
 
@@ -237,7 +238,8 @@ async def command(world: World, random: Random) -> str:
 
 async def bad_command(world: World, random: Random) -> str:
     spoilt = random.choice(list(SPOILT))
-    if world.clock.missing or world.clock.step_ms or not world.issuer.birth():
+    unready = not world.issuer.birth() or (spoilt == "replayed" and not world.issuer.can_replay())
+    if world.clock.missing or world.clock.step_ms or unready:
         return "command kept back"
     world.issuer.limit(5.0, 60.0, spoilt=spoilt)
     return f"command {spoilt}"

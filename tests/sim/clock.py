@@ -6,6 +6,7 @@ from uuid import UUID
 
 from tests.sim.loop import VirtualLoop
 
+READ_NS = 50  # reading a clock takes a little, so that no two readings are the same
 WALL_MS = 1_799_000_000_000  # where the wall clock starts: early in 2027
 
 
@@ -20,6 +21,7 @@ class VirtualClock:
         self.missing = False  # an edge controller without its clock battery
 
     def monotonic_ns(self) -> int:
+        self._loop.now_ns += READ_NS
         return self._loop.now_ns - self._booted_ns
 
     def wall_ms(self) -> int | None:

@@ -52,6 +52,7 @@ class Issuer:
         self._agent_key = agent_key
         self._keys = {name: _key(name) for name in ("dispatch", "viewer", "stranger")}
         self._envelopes: dict[str, tuple[str, bytes]] = {}
+        self._seq_of: dict[str, int] = {}
         self._seq = {"dispatch": 100, "viewer": 0, "stranger": 0}
 
     def keyring(self) -> bytes:
@@ -106,7 +107,7 @@ class Issuer:
             "t": "cmd",
             "id": self._ulid(),
             "iss": issuer,
-            "seq": self._seq[issuer] - (2 if spoilt == "replayed" else 0),
+            "seq": self._taken_seq() if spoilt == "replayed" else self._seq[issuer],
             "epoch": int(birth.get("epoch", 1)) + (spoilt == "wrong epoch"),
             "op": op,
             "scope": "nowhere" if spoilt == "wrong scope" else "poi",
@@ -135,6 +136,7 @@ class Issuer:
             deserves=SPOILT.get(spoilt, deserves),
         )
         self.sent.append(sent)
+        self._seq_of[sent.id] = body["seq"]
         self._envelopes[sent.id] = (f"{ROOT}/{address}", envelope)
         (self._broker.retain if spoilt == "retained" else self._broker.send)(f"{ROOT}/{address}", envelope)
         return sent
@@ -151,6 +153,21 @@ class Issuer:
                 if body.get("st") == "online":
                     return body
         return {}
+
+    def can_replay(self) -> bool:
+        """Whether a command of dispatch is known to have been accepted."""
+        return self._taken_seq() >= 0
+
+    def _taken_seq(self) -> int:
+        """The highest sequence number that the agent said it accepted; -1 before the first."""
+        address = f"v1/{SITE}/{AGENT}/ack/dispatch"
+        taken = -1
+        for message in self._broker.log:
+            if message.topic == f"{ROOT}/{address}":
+                body = open_envelope(message.payload, address, self._agent_key)
+                if body.get("st") == "accepted":
+                    taken = max(taken, self._seq_of.get(str(body.get("id")), -1))
+        return taken
 
     def _ulid(self) -> str:
         return "01" + "".join(self._random.choice(_ULID) for _ in range(24))

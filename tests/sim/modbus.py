@@ -66,24 +66,24 @@ class VirtualMeter:
         self._plant = plant
         self._network = network
         self._seed = seed
-        self._frozen: Shown | None = None
+        self._shown: Shown | None = None
 
     def shown(self) -> Shown:
         """What its registers hold now."""
-        if self.ails == "frozen" and self._frozen is not None:
-            return self._frozen
         window = self._network.loop.now_ns // self.refresh_ns
+        if self._shown is not None and (self.ails == "frozen" or self._shown.window == window):
+            return self._shown
         at_ns = window * self.refresh_ns
         random = Random(self._seed * 1_000_003 + window)
         volts = self._plant.voltage.at(at_ns)
         phases = [self.lies.get("voltage_v", volts * random.gauss(1, 0.000_3)) for _ in range(3)]
-        self._frozen = Shown(
+        self._shown = Shown(
             window=window,
             power_w=self.lies.get("power_w", self._plant.net_w(at_ns) + random.gauss(0, self.noise_w)),
             frequency_hz=self.lies.get("frequency_hz", self._plant.frequency.at(at_ns) + random.gauss(0, 0.000_5)),
             voltage_v=(phases[0], phases[1], phases[2]),
         )
-        return self._frozen
+        return self._shown
 
     def registers(self, shown: Shown, at: int, count: int) -> tuple[int, ...]:
         """The words of a block; what this meter does not have reads 0."""

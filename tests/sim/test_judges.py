@@ -300,7 +300,7 @@ def test_records_unsigned_missing_repeated_with_other_bytes_or_out_of_chain_are_
 def test_a_hole_that_a_signed_gap_declares_passes() -> None:
     tape = chained(Tape(until_s=60))
     del tape.messages[1]
-    gap = {"v": 1, "t": "gap", "boot": "b" * 16, "seq": 4, "from": 1, "to": 1, "why": "policy"}
+    gap = {"v": 1, "t": "gap", "boot": "b" * 16, "seq": 4, "of": "b" * 16, "from": 1, "to": 1, "why": "policy"}
     tape.record(20.0, "tele/main", gap)
 
     assert fired(tape) == set()

@@ -73,6 +73,7 @@ def test_a_frequency_without_voltage_sheds_nothing() -> None:
         world.dip(47.2)
         await world.pass_s(30)
         world.recover()
+        await world.pass_s(1)
         del world.meter.lies["voltage_v"]
         await world.pass_s(10)
 

@@ -42,6 +42,8 @@ class FakeKeeper:
         self.disk: dict[str, str] = {} if disk is None else disk
         self.full = False
         self.kept_keys: list[str] = []
+        self.slow = asyncio.Event()  # cleared: the disk does not answer
+        self.slow.set()
 
     def kept(self, key: str) -> Any:
         return msgspec.json.decode(self.disk[key]) if key in self.disk else None
@@ -51,6 +53,7 @@ class FakeKeeper:
 
     async def keep(self, key: str, value: Any) -> None:
         await asyncio.sleep(0)
+        await self.slow.wait()
         if self.full:
             raise OSError("no space left on device")
         self.kept_keys.append(key)

@@ -240,6 +240,17 @@ def test_a_refused_command_spends_its_number_too() -> None:
     assert codes(judge(rig, sealed(command(2, seq=1)))) == [("rejected", "replay")]
 
 
+def test_there_is_room_for_so_many_limits_at_once() -> None:
+    rig = Rig()
+    for number in range(1, 63):
+        rig.clock.move(1)
+        rig.sink.limits[f"rack-{number}"] = None
+        answers = judge(rig, sealed(command(number, scope=f"rack-{number}", exp={"boot": BOOT, "up": 10**6})))
+        assert codes(answers) == [("accepted", None) if number <= 60 else ("rejected", "busy")]
+
+    assert len(rig.sink.leases) == 60
+
+
 def test_issuers_count_apart() -> None:
     rig = Rig()
     judge(rig, sealed(command(9)))
@@ -418,7 +429,7 @@ def test_bad_signatures_throttle_their_channel_alone_and_raise_one_alarm() -> No
 
     assert rig.uplink.counters["bad_sig"] == 5
     assert rig.uplink.counters["throttled"] == 3
-    assert len(rig.uplink._unsealed) == 1
+    assert len(rig.uplink._backroom) == 1
     assert judge(rig, sealed(command())) == []
     other = judge(rig, sealed(command(1, iss="other"), OTHER, "other"), issuer="other")
     assert codes(other) == [("accepted", None)]

@@ -181,7 +181,9 @@ def test_what_does_not_fit_is_declared_by_a_signed_gap_and_nothing_else_is_missi
     async def story(rig: Rig) -> None:
         tell(rig, count=50)
         rig.uplink.event({"ev": None, "k": "alarm", "why": "kept"})
-        await rig.broker.wait_for(lambda: rig.uplink._sealer.next_seq["tele/main"] == 50 and not rig.uplink._unsealed)
+        await rig.broker.wait_for(
+            lambda: rig.uplink._sealer.next_seq["tele/main"] == 50 and not len(rig.uplink._backroom)
+        )
         rig.broker.up = True
         await rig.broker.wait_for(lambda: len(rig.uplink.outbox) == 0)
 
@@ -230,6 +232,26 @@ def test_a_command_is_acknowledged_answered_and_shown_as_a_lease() -> None:
     }
 
 
+def test_a_command_on_its_way_to_the_disk_when_the_connection_goes_is_finished_and_judged_once() -> None:
+    async def story(rig: Rig) -> None:
+        topic, data = f"ballast/v1/{SITE}/{AGENT}/cmd/dispatch", sealed(command())
+        await connected(rig)
+        rig.keeper.slow.clear()
+        rig.broker.send(topic, data)
+        await asyncio.sleep(0.1)
+        rig.broker.cut()
+        await rig.broker.wait_for(lambda: rig.uplink.connections == 2 and rig.uplink.connected)
+        rig.broker.send(topic, data)
+        await asyncio.sleep(0.1)
+        rig.keeper.slow.set()
+        await rig.broker.wait_for(lambda: len(records(rig, "ack")) == 2)
+
+    rig = play(story)
+
+    assert rig.uplink.counters["accepted"] == rig.uplink.counters["duplicate"] == 1
+    assert {(ack["st"], ack["n"]) for ack in records(rig, "ack")} == {("accepted", 0)}
+
+
 def test_an_event_that_names_ten_thousand_loads_comes_in_parts() -> None:
     async def story(rig: Rig) -> None:
         await connected(rig)
@@ -275,10 +297,32 @@ def test_after_kill_9_the_next_start_declares_what_may_be_lost_and_the_birth_nam
     assert stream.missing() == {}
 
 
+def test_a_kill_before_the_first_mark_of_the_minute_is_declared_as_well() -> None:
+    async def story(rig: Rig) -> None:
+        await connected(rig)
+        tell(rig, count=2)
+        await rig.broker.wait_for(lambda: len(records(rig, "tele")) == 2)
+        disk.update(rig.keeper.disk)
+
+    disk: dict[str, str] = {}
+    first = play(story)
+    second = Rig(disk=disk, boot="fedcba9876543210")
+
+    async def declared(rig: Rig) -> None:
+        await rig.broker.wait_for(lambda: bool(records(rig, "gap")))
+
+    play(declared, second)
+
+    (gap,) = records(second, "gap")
+    assert (gap["of"], gap["from"], gap["to"]) == (first.uplink._sealer.boot, 0, None)
+
+
 def test_a_gap_of_an_earlier_start_is_declared_until_it_was_delivered() -> None:
     async def lost(rig: Rig) -> None:
         tell(rig, count=3)
-        await rig.broker.wait_for(lambda: rig.uplink._sealer.next_seq["tele/main"] >= 3 and not rig.uplink._unsealed)
+        await rig.broker.wait_for(
+            lambda: rig.uplink._sealer.next_seq["tele/main"] >= 3 and not len(rig.uplink._backroom)
+        )
         rig.uplink._mark()
 
     first = Rig()

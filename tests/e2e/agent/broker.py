@@ -134,9 +134,9 @@ class Ears:
             return list(self._evidence.records)
 
     def refused(self) -> list[str]:
-        """What proved nothing, and why."""
+        """What proved nothing, and why; and what of a stream neither came nor was declared lost."""
         with self._lock:
-            return list(self._evidence.refused)
+            return [*self._evidence.refused, *self._evidence.missing()]
 
     def _on_connect(self, client: mqtt.Client, *_: object) -> None:
         client.subscribe([(f"{self._prefix}/{channel}", 1) for channel in CHANNELS])

@@ -212,6 +212,9 @@ class Site:
             return False
         if self.broker is not None and status["broker"]["state"] != "connected":
             return False
+        # Observing, a rule gives no response; what it needs is some refreshes of the meter.
+        if self.figures.control == "observe":
+            return sum(1 for refresh in self.rig.do("stamps")["meters"]["main"] if refresh["served_ns"]) >= 5
         return bool(status["response"][0]["kw"])
 
     def _write(self) -> None:

@@ -139,7 +139,7 @@ def blind_causes(outside: Outside) -> list[Cause]:
     after_ns = outside.rules.blind_after_ns
     for life in outside.lives:
         end_ns = life.to_ns if life.to_ns is not None else outside.now_ns
-        good = [seen.at_ns for seen in outside.seen if seen.life == life.number and seen.power_w is not None]
+        good = [seen.at_ns for seen in outside.powers() if seen.life == life.number]
         for before_ns, next_ns in zip([life.from_ns, *good], [*good, end_ns], strict=True):
             if next_ns - before_ns > after_ns - outside.rules.refresh_ns:
                 found.append(Cause(before_ns + after_ns - outside.rules.refresh_ns, next_ns + GRACE_NS, "blind"))

@@ -13,6 +13,7 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
     name = "one_event_from_begin_to_end"
     faults: list[Fault] = []
     begun: dict[str, tuple[str, str]] = {}
+    begun_by: dict[str, object] = {}  # who is killed can't know whether its last words were heard
     ended: set[str] = set()
     for record in event_records(outside):
         body, at_ns = record.body, record.message.at_ns
@@ -22,19 +23,28 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
         if not event and kind in STANDALONE:
             continue
         if kind == "begin" and part[0] in (0, 1):
-            if event in begun:
+            if begun_by.get(event) == body.get("boot"):
                 faults.append(Fault(name, at_ns, f"{event} begins again"))
             twins = [other for other, where in begun.items() if where == place and other not in ended]
             if twins and event not in begun and body.get("class") != "command":
                 faults.append(Fault(name, at_ns, f"{event} begins on {place} while {twins[0]} is open"))
             begun[event] = place
+            begun_by[event] = body.get("boot")
         elif event not in begun and kind not in STANDALONE:
+            begun[event] = place  # told once
+            if declared_lost(outside):
+                continue
             faults.append(Fault(name, at_ns, f"{event} tells {kind} and never began"))
         elif event in ended and kind not in STANDALONE:
             faults.append(Fault(name, at_ns, f"{event} tells {kind} after its end"))
         if kind == "end":
             ended.add(event)
     return faults
+
+
+def declared_lost(outside: Outside) -> bool:
+    """Whether a later life has declared, signed, that events of an earlier one may be lost."""
+    return any(record.channel == "evt" and record.body.get("t") == "gap" for record in opened(outside)[0])
 
 
 def events_open(outside: Outside) -> list[str]:

@@ -176,6 +176,16 @@ class Outside(Struct):
     agent_key: bytes = b""  # raw Ed25519 public key, as enrolled
     root: str = "ballast"
 
+    def powers(self) -> list[Seen]:
+        """The answers that brought a power which is new: a meter that repeats itself measures nothing."""
+        known: set[tuple[int, int]] = set()
+        news: list[Seen] = []
+        for answer in self.seen:
+            if answer.power_w is not None and (answer.life, answer.window) not in known:
+                known.add((answer.life, answer.window))
+                news.append(answer)
+        return news
+
     def net_w(self, at_ns: int) -> float:
         """The true net power."""
         return self.unmetered(at_ns) + sum(self.watts(load, at_ns) for load in self.rated_w)

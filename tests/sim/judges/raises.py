@@ -92,13 +92,10 @@ def judge_raise_knows_its_load(outside: Outside) -> list[Fault]:
 def judge_raise_knows_the_net(outside: Outside) -> list[Fault]:
     """No raise while the circuit's power is unknown: the newest good reading of this life is older than blind_after."""
     faults: list[Fault] = []
+    powers = outside.powers()
     for verb in outside.verbs(Asks.ON):
         at_ns = sent_at(verb)
-        good = [
-            seen.at_ns
-            for seen in outside.seen
-            if seen.power_w is not None and seen.life == verb.life and seen.at_ns <= at_ns
-        ]
+        good = [seen.at_ns for seen in powers if seen.life == verb.life and seen.at_ns <= at_ns]
         age_ns = at_ns - good[-1] if good else None
         if age_ns is None or age_ns > min(outside.rules.blind_after_ns, 10 * outside.rules.refresh_ns + NS_PER_S):
             told = "was never known" if age_ns is None else f"was {age_ns / NS_PER_S:.2f} s old"

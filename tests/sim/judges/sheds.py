@@ -100,7 +100,7 @@ def judge_blind_goes_to_fallback(outside: Outside) -> list[Fault]:
         return []
     faults: list[Fault] = []
     for life in outside.lives:
-        good = [seen.at_ns for seen in outside.seen if seen.life == life.number and seen.power_w is not None]
+        good = [seen.at_ns for seen in outside.powers() if seen.life == life.number]
         end_ns = life.to_ns or outside.now_ns
         for before_ns, next_ns in zip(good, [*good[1:], end_ns], strict=True):
             highest_w = rules.unmetered_w + sum(outside.rated_w.values())
