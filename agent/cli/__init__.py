@@ -31,6 +31,7 @@ class Subcommand(Struct, frozen=True):
 SUBCOMMANDS: Final = (
     Subcommand("check", "agent.cli.check", "explain a site.toml, or every fault in it", "ballast check site.toml"),
     Subcommand("run", "agent.cli.run", "the service: control the site", "ballast run site.toml"),
+    Subcommand("gpud", "agent.cli.gpud", "the service beside the GPUs: read them, set limits", "ballast gpud"),
     Subcommand("status", "agent.cli.status", "what the running agent sees and does", "ballast status"),
     Subcommand("schema", "agent.cli.schema", "the JSON Schema of site.toml", "ballast schema > site.schema.json"),
     Subcommand("keygen", "agent.cli.keygen", "make an Ed25519 key", "ballast keygen --out agent.pem"),
