@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from drivers.points import POINTS
-from drivers.profile import KINDS, VALUE_MAX, Fault, Identity, Kind, Point, Profile, ProfileErrors, Table
+from drivers.profile import KINDS, VALUE_MAX, Bit, Fault, Identity, Kind, Point, Profile, ProfileErrors, Table
 from drivers.profile_plc import read_bits, read_coils, read_heartbeat
 from drivers.profile_reading import Section, SectionReader, lines_of, nearest, rows, shown, syntax_fault
 
@@ -90,6 +90,7 @@ class _Reader(SectionReader):
         coils = read_coils(self, top, base or 0)
         heartbeat = read_heartbeat(self, top, base or 0)
         self._fast(top)
+        self._overlaps(top, points, bits, table or "holding")
         identity = self._identity(raw["probe"], base or 0, table) if "probe" in raw else None
         readable = self._readable(top, base or 0)
         if self.faults:
@@ -131,6 +132,19 @@ class _Reader(SectionReader):
             table = "point" if "point" in top.values else "bit"
             mend = 'give what rules decide from, like power_w, poll = "fast"'
             self.fault(Section(table, 1, f"[[{table}]]", {}), "", "none is polled fast", mend)
+
+    def _overlaps(self, top: Section, points: tuple[Point, ...], bits: tuple[Bit, ...], table: str) -> None:
+        """A register is a part of one number, a power of ten or a field of bits."""
+        owners = {at: point.name for point in points for at in range(point.at, point.at + point.kind.registers)}
+        for point in points:
+            if point.scale_at in owners:
+                wrong = f"the scale_at of {point.name} is a register of {owners[point.scale_at]}"
+                self.fault(top, "point", wrong, "compare both addresses with the manual")
+        owners |= {point.scale_at: f"the scale of {point.name}" for point in points if point.scale_at is not None}
+        for bit in bits:
+            if bit.table == table and bit.at in owners:
+                wrong = f"the register of {bit.name} is {owners[bit.at]}"
+                self.fault(top, "bit", wrong, "compare both addresses with the manual")
 
     def _sunspec(self, top: Section) -> tuple[int, ...]:
         raw = top.values.get("sunspec", [])

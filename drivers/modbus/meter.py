@@ -89,11 +89,7 @@ class MeterReader:
     def refused(self) -> tuple[str, ...]:
         """The points that are not asked for any more."""
         return tuple(
-            point.name
-            for parts in self._parts.values()
-            for part in parts
-            if part.refused
-            for point in part.block.points
+            name for parts in self._parts.values() for part in parts if part.refused for name in part.block.names
         )
 
     def forget_refusals(self) -> None:
@@ -108,7 +104,7 @@ class MeterReader:
         for part in tuple(self._parts[fast]):
             answer = await self._ask(part, fast)
             if answer is None:
-                samples += (Sample(point.name, None, "refused by the device") for point in part.block.points)
+                samples += (Sample(name, None, "refused by the device") for name in part.block.names)
             else:
                 answers.append(answer)
                 samples += part.block.decode(answer.registers)
@@ -130,7 +126,7 @@ class MeterReader:
             return None
         block = part.block
         try:
-            return await self._link.read(self._unit_id, self._profile.table, block.at, block.count, fast=fast)
+            return await self._link.read(self._unit_id, block.table, block.at, block.count, fast=fast)
         except Refused as error:
             if error.code not in CONFIGURATION:
                 raise

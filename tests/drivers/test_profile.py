@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from drivers.points import POINTS
-from drivers.profile import KINDS, Identity, Point, ProfileErrors, load_profile
+from drivers.profile import KINDS, Bit, Coil, Heartbeat, Identity, Point, ProfileErrors, load_profile
 
 GOOD = """\
 name          = "acme-pm3"
@@ -209,6 +209,131 @@ def test_a_broken_profile_is_told_with_its_line_and_its_mend(tmp_path: Path, rig
     assert GOOD.count(right) == 1
 
     assert faults(tmp_path, GOOD.replace(right, wrong)) == [said]
+
+
+PLC = """\
+name       = "acme-plc"
+source     = "Acme PLC program 3, table of variables"
+word_order = "big"
+table      = "holding"
+base       = 0
+
+[[bit]]
+name  = "leak"
+table = "holding"
+at    = 10
+bit   = 3
+
+[[bit]]
+name  = "k1_closed"
+table = "discrete"
+at    = 0
+poll  = "slow"
+
+[[coil]]
+name = "k1"
+at   = 0
+
+[[coil]]
+name = "k2"
+at   = 1
+unverified = true
+
+[heartbeat]
+at           = 100
+echo         = 101
+counter      = 102
+comm_timeout = 103
+
+[[point]]
+name = "coolant_c"
+at   = 11
+kind = "int16"
+"""
+
+
+def test_a_plc_is_read_as_it_stands(tmp_path: Path) -> None:
+    file = tmp_path / "acme.toml"
+    file.write_text(PLC, "utf-8")
+
+    profile = load_profile(file)
+
+    assert profile.is_plc
+    assert profile.bits == (Bit("k1_closed", "discrete", 0, fast=False), Bit("leak", "holding", 10, 3))
+    assert profile.coils == (Coil("k1", 0), Coil("k2", 1, unverified=True))
+    assert profile.heartbeat == Heartbeat(100, 101, 102, 103)
+    assert [point.name for point in profile.points] == ["coolant_c"]
+
+
+BROKEN_PLCS = [
+    ("bit   = 3", "bit   = 16", 'acme.toml:11 [[bit]] 1 "leak" bit = 16: is out of place; a whole number from 0 to 15'),
+    ("bit   = 3", "", 'acme.toml:7 [[bit]] 1 "leak" bit: is missing; add bit = ...'),
+    (
+        'poll  = "slow"',
+        "bit = 1",
+        'acme.toml:17 [[bit]] 2 "k1_closed" bit = 1: is for registers, and a discrete is one bit; take it out',
+    ),
+    (
+        'table = "discrete"',
+        'table = "discreet"',
+        'acme.toml:15 [[bit]] 2 "k1_closed" table = "discreet": is not a known word; did you mean "discrete"?',
+    ),
+    (
+        'name  = "leak"',
+        'name  = "coolant_c"',
+        'acme.toml:8 [[bit]] 1 "coolant_c" name = "coolant_c": is the name of a quantity; '
+        "call it otherwise: drivers/points.py has these names",
+    ),
+    (
+        'name  = "leak"',
+        'name  = "Leak!"',
+        'acme.toml:8 [[bit]] 1 "Leak!" name = "Leak!": has other letters than a-z, 0-9 and _; '
+        'write it like "k1_closed"',
+    ),
+    (
+        'name  = "k1_closed"',
+        'name  = "leak"',
+        'acme.toml:14 [[bit]] 2 "leak" name = "leak": is there twice; leave one of the two out',
+    ),
+    (
+        "at   = 1\n",
+        "at   = 0\n",
+        'acme.toml:25 [[coil]] 2 "k2" at = 0: is the same coil as k1; compare the address of both with the manual',
+    ),
+    (
+        'name = "k2"',
+        'name = "k1"',
+        'acme.toml:24 [[coil]] 2 "k1" name = "k1": is there twice; leave one of the two out',
+    ),
+    (
+        "counter      = 102",
+        "counter      = 100",
+        "acme.toml:31 [heartbeat] counter = 100: is the register of at; give each its own register",
+    ),
+    (
+        "echo         = 101\ncounter      = 102\n",
+        "",
+        "acme.toml [heartbeat] echo: is missing, and so is counter; "
+        "add echo = ... or counter = ...: without one nobody sees that the PLC has stopped",
+    ),
+    (
+        "at   = 11",
+        "at   = 10",
+        "acme.toml bit: the register of leak is coolant_c; compare both addresses with the manual",
+    ),
+    (
+        '[[coil]]\nname = "k1"\nat   = 0\n',
+        '[[coils]]\nname = "k1"\nat   = 0\n',
+        'acme.toml coils: is not a known key; did you mean "coil"?',
+    ),
+]
+
+
+@pytest.mark.parametrize(("right", "wrong", "said"), BROKEN_PLCS, ids=[row[2][10:60] for row in BROKEN_PLCS])
+def test_a_broken_plc_is_told_with_its_line_and_its_mend(tmp_path: Path, right: str, wrong: str, said: str) -> None:
+    assert PLC.count(right) == 1
+
+    assert faults(tmp_path, PLC.replace(right, wrong)) == [said]
 
 
 def test_all_faults_are_told_at_once_in_the_order_of_their_lines(tmp_path: Path) -> None:

@@ -13,12 +13,14 @@ points: NaN, infinite, absurd, stuck.
 import asyncio
 import math
 import struct
+from collections.abc import Sequence
 from random import Random
 
 from msgspec import Struct
 
-from drivers.errors import Silent, Unreachable
-from drivers.profile import Table
+from drivers.errors import Refused, Silent, Unreachable
+from drivers.modbus.transport import WriteTable
+from drivers.profile import AnyTable
 from tests.sim.life import Life
 from tests.sim.loop import NS_PER_S
 from tests.sim.plant import Plant
@@ -132,7 +134,20 @@ class VirtualTransport:
             raise Unreachable(self.address, "no answer to the SYN")
         self._connected = True
 
-    async def read(self, unit: int, table: Table, at: int, count: int) -> tuple[int, ...]:
+    @property
+    def quiet_s(self) -> float:
+        return 0.0
+
+    def settle(self) -> None:
+        """Nothing is owed: answers are numbered."""
+
+    async def write(self, unit: int, table: WriteTable, at: int, values: Sequence[int]) -> None:
+        """A meter has nothing that can be written."""
+        await self._travel()
+        await self._travel()
+        raise Refused(self.address, 1, "function not supported")
+
+    async def read(self, unit: int, table: AnyTable, at: int, count: int) -> tuple[int, ...]:
         meter, network = self._meter, self._network
         if not self._connected:
             raise Unreachable(meter.name, "not connected")

@@ -2,12 +2,13 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
 from drivers.errors import Silent, Unreachable
 from drivers.modbus.link import Link
-from drivers.profile import Table
+from drivers.modbus.transport import WriteTable
+from drivers.profile import AnyTable
 from tests.sim.loop import VirtualLoop
 
 T = TypeVar("T")
@@ -44,6 +45,9 @@ class FakeTransport:
         self.in_flight = 0
         self.in_flight_max = 0
         self.closes = 0
+        self.quiet_s = 0.0
+        self.settled = 0
+        self.writes: list[tuple[int, str, int, tuple[int, ...]]] = []
 
     async def connect(self) -> None:
         self.connects_ns.append(now_ns())
@@ -53,14 +57,21 @@ class FakeTransport:
             raise Unreachable(self.address, "connection refused")
         self.connected = True
 
-    async def read(self, unit: int, table: Table, at: int, count: int) -> tuple[int, ...]:
-        assert self.connected
+    async def read(self, unit: int, table: AnyTable, at: int, count: int) -> tuple[int, ...]:
         self.reads.append((unit, table, at, count))
+        return await self._exchange((0,) * count)
+
+    async def write(self, unit: int, table: WriteTable, at: int, values: Sequence[int]) -> None:
+        self.writes.append((unit, table, at, tuple(values)))
+        await self._exchange(())
+
+    async def _exchange(self, usual: tuple[int, ...]) -> tuple[int, ...]:
+        assert self.connected
         self.in_flight += 1
         self.in_flight_max = max(self.in_flight_max, self.in_flight)
         try:
             await asyncio.sleep(self.took_s)
-            saying = self.sayings.popleft() if self.sayings else (0,) * count
+            saying = self.sayings.popleft() if self.sayings else usual
             if isinstance(saying, BaseException):
                 raise saying
             if saying == LOST:
@@ -72,6 +83,9 @@ class FakeTransport:
             return saying
         finally:
             self.in_flight -= 1
+
+    def settle(self) -> None:
+        self.settled += 1
 
     def close(self) -> None:
         self.closes += 1

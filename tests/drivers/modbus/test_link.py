@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from drivers.errors import DeviceError, Garbled, Refused, Silent, Unreachable
 from drivers.modbus.link import BACK_OFF_S, Answer, Link, back_off_s
-from drivers.modbus.turns import Turns
+from drivers.modbus.turns import Rank, Turns
 from tests.drivers.modbus.fakes import LOST, SILENT, FakeTransport, link_to, now_ns, on_virtual_time
 
 MS = 1_000_000
@@ -101,9 +101,9 @@ def test_a_request_cancelled_while_it_waits_or_is_served_leaves_the_turn_to_the_
 def test_a_turn_granted_to_a_request_that_is_cancelled_at_that_instant_is_passed_on() -> None:
     async def story() -> None:
         turns = Turns()
-        await turns.take(fast=False)
-        cancelled = asyncio.create_task(turns.take(fast=False))
-        next_one = asyncio.create_task(turns.take(fast=False))
+        await turns.take(Rank.SLOW)
+        cancelled = asyncio.create_task(turns.take(Rank.SLOW))
+        next_one = asyncio.create_task(turns.take(Rank.SLOW))
         await asyncio.sleep(0)
 
         turns.give()

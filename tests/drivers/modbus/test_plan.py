@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from drivers.modbus.plan import FAST_REGISTERS_MAX, HOLE_MAX, Block, decode_value, plan_reads
 from drivers.points import POINTS
-from drivers.profile import KINDS, Point, Profile, inverted
+from drivers.profile import KINDS, Bit, Point, Profile, inverted
 from drivers.sample import Sample
 
 
@@ -45,11 +45,11 @@ def profiles(draw: st.DrawFn) -> Profile:
 def test_a_plan_reads_every_point_of_its_class_once_and_whole(made: Profile, fast: bool) -> None:
     plan = plan_reads(made, fast=fast)
 
-    planned = [point for block in plan for point in block.points]
+    planned = [point for block in plan for point in block.values]
     assert planned == [point for point in made.points if point.fast is fast]
     for block in plan:
-        assert block.at == block.points[0].at  # so neither end is inside a value
-        assert block.at + block.count == block.points[-1].end
+        assert block.at == block.values[0].at  # so neither end is inside a value
+        assert block.at + block.count == block.values[-1].end
 
 
 @given(profiles(), st.booleans())
@@ -65,11 +65,11 @@ def test_no_read_is_longer_than_the_device_answers_nor_a_fast_one_than_two_in_on
 def test_no_read_crosses_a_wide_hole_outside_a_readable_span_nor_the_edge_of_one(made: Profile, fast: bool) -> None:
     for block in plan_reads(made, fast=fast):
         inside = [
-            next((span for span in made.readable if span[0] <= p.at and p.end <= span[1]), None) for p in block.points
+            next((span for span in made.readable if span[0] <= p.at and p.end <= span[1]), None) for p in block.values
         ]
         assert len(set(inside)) == 1
         if inside[0] is None:
-            holes = [right.at - left.end for left, right in pairwise(block.points)]
+            holes = [right.at - left.end for left, right in pairwise(block.values)]
             assert max(holes, default=0) <= HOLE_MAX
 
 
@@ -79,7 +79,8 @@ def test_no_two_neighbouring_reads_could_be_one(made: Profile, fast: bool) -> No
     limit = min(made.registers_max, FAST_REGISTERS_MAX) if fast else made.registers_max
 
     for left, right in pairwise(plan):
-        both = profile((*left.points, *right.points), registers_max=limit, readable=made.readable)
+        points = tuple(value for value in (*left.values, *right.values) if isinstance(value, Point))
+        both = profile(points, registers_max=limit, readable=made.readable)
         one = plan_reads(both, fast=fast)
         assert len(one) == 2
 
@@ -91,8 +92,9 @@ def test_decoding_a_block_is_decoding_each_of_its_points(made: Profile, fast: bo
 
         samples = block.decode(registers)
 
-        assert [sample.point for sample in samples] == [point.name for point in block.points]
-        for sample, point in zip(samples, block.points, strict=True):
+        points = [value for value in block.values if isinstance(value, Point)]
+        assert tuple(sample.point for sample in samples) == block.names
+        for sample, point in zip(samples, points, strict=True):
             alone = decode_value(point.kind, registers[point.at - block.at :], made.word_order)
             if sample.value is None:
                 assert not math.isfinite(alone)
@@ -107,10 +109,10 @@ def test_halving_a_block_loses_no_point(made: Profile, fast: bool) -> None:
     for block in plan_reads(made, fast=fast):
         halves = block.halved()
 
-        assert len(halves) == (2 if len(block.points) > 1 else 0)
+        assert len(halves) == (2 if len(block.values) > 1 else 0)
         if halves:
-            assert halves[0].points + halves[1].points == block.points
-            assert all(half.points for half in halves)
+            assert halves[0].values + halves[1].values == block.values
+            assert all(half.values for half in halves)
 
 
 def test_a_block_is_halved_at_its_widest_hole() -> None:
@@ -227,7 +229,70 @@ def test_a_meter_whose_transformers_face_the_other_way_is_read_with_its_sign_tur
 
 
 def test_a_block_decodes_only_its_own_length() -> None:
-    block = Block((Point("power_w", 0, KINDS["int32"]),), profile((Point("power_w", 0, KINDS["int32"]),)))
+    block = Block((Point("power_w", 0, KINDS["int32"]),), profile((Point("power_w", 0, KINDS["int32"]),)), "holding")
 
     with pytest.raises(struct.error):
         block.decode((1,))
+
+
+def test_the_bits_of_a_register_are_read_along_with_its_neighbours() -> None:
+    bits = (Bit("leak", "holding", 4, 0), Bit("level_low", "holding", 4, 3), Bit("permit", "holding", 5, 15))
+    made = profile((Point("coolant_c", 0, KINDS["int16"], scale=0.1, fast=True),), bits=bits)
+    (block,) = plan_reads(made, fast=True)
+
+    samples = block.decode((523, 0xFFFF, 0xFFFF, 0xFFFF, 0x0008, 0x8000))
+
+    assert (block.table, block.at, block.count) == ("holding", 0, 6)
+    assert {sample.point: sample.value for sample in samples} == {
+        "coolant_c": pytest.approx(52.3),
+        "leak": 0.0,
+        "level_low": 1.0,
+        "permit": 1.0,
+    }
+    assert block.names == ("coolant_c", "leak", "level_low", "permit")
+    assert plan_reads(made, fast=False) == ()
+
+
+def test_tables_of_bits_have_reads_of_their_own() -> None:
+    bits = (Bit("di1", "discrete", 0), Bit("di9", "discrete", 8), Bit("do1", "coil", 0), Bit("far", "discrete", 500))
+
+    plan = plan_reads(profile((), bits=bits), fast=True)
+
+    assert [(block.table, block.at, block.count) for block in plan] == [
+        ("discrete", 0, 9),
+        ("discrete", 500, 1),
+        ("coil", 0, 1),
+    ]
+    assert plan[0].decode((1, 0, 0, 0, 0, 0, 0, 0, 1)) == (Sample("di1", 1.0), Sample("di9", 1.0))
+
+
+def test_a_value_and_its_power_of_ten_are_read_together() -> None:
+    kind = KINDS["int16"]
+    points = (
+        Point("voltage_l1_v", 8, kind, scale_at=15, fast=True),
+        Point("frequency_hz", 16, kind, scale_at=17, fast=True),
+        Point("power_w", 18, kind, scale_at=22, fast=True),
+        Point("power_l1_w", 19, kind, scale_at=22, fast=True),
+    )
+    (block,) = plan_reads(profile(points), fast=True)
+    registers = [0xDEAD] * 15
+    registers[0], registers[7] = 2301, 0xFFFF  # 10^-1
+    registers[8], registers[9] = 6001, 0xFFFE  # 10^-2
+    registers[10], registers[11], registers[14] = 0xFF00, 1000, 2  # -256 * 10^2
+
+    samples = {sample.point: sample.value for sample in block.decode(tuple(registers))}
+
+    assert (block.at, block.count) == (8, 15)
+    assert samples == {
+        "voltage_l1_v": pytest.approx(230.1),
+        "frequency_hz": pytest.approx(60.01),
+        "power_w": -25600.0,
+        "power_l1_w": 100_000.0,
+    }
+
+
+@pytest.mark.parametrize("power", [0x8000, 11, 0xFFF5])
+def test_a_value_without_a_power_of_ten_is_no_number(power: int) -> None:
+    (block,) = plan_reads(profile((Point("power_w", 0, KINDS["int16"], scale_at=1),)), fast=False)
+
+    assert block.decode((100, power)) == (Sample("power_w", None, "not a number"),)
