@@ -18,8 +18,8 @@ from msgspec import Struct
 from agent.config import (
     CircuitTable,
     CommandRule,
+    CoolingRule,
     PowerCapRule,
-    RuleTable,
     SiteFile,
     UnderFrequencyRule,
 )
@@ -30,6 +30,9 @@ from agent.translate import frequency_meter, translate
 
 SEND_MS: Final = ((1000, 100), (4000, 250))  # loads -> ms, p99
 SEND_MS_MAX: Final = 500  # 8,000 loads
+
+
+PowerRule = UnderFrequencyRule | PowerCapRule | CommandRule  # those about a circuit's power
 
 
 class Rung(Struct, frozen=True):
@@ -102,7 +105,7 @@ def forecast(file: SiteFile) -> Forecast:
     """What the site would do."""
     tree = Tree(translate(file).site)
     circuits = _circuits(file)
-    rules = tuple(_rule(file, tree, circuits, rule) for rule in file.rules)
+    rules = tuple(_rule(file, tree, circuits, rule) for rule in file.rules if not isinstance(rule, CoolingRule))
     return Forecast(
         file.site.id,
         file.site.agent,
@@ -178,7 +181,7 @@ def _circuits(file: SiteFile) -> tuple[CircuitRow, ...]:
     return tuple(rows)
 
 
-def _rule(file: SiteFile, tree: Tree, circuits: tuple[CircuitRow, ...], rule: RuleTable) -> RuleRow:
+def _rule(file: SiteFile, tree: Tree, circuits: tuple[CircuitRow, ...], rule: PowerRule) -> RuleRow:
     circuit = rule.circuit if rule.circuit is not None else _root(file).id
     row = next(row for row in circuits if row.id == circuit)
     rungs = ladder(tree, circuit)
@@ -201,7 +204,7 @@ def _rule(file: SiteFile, tree: Tree, circuits: tuple[CircuitRow, ...], rule: Ru
     )
 
 
-def _wanted(rule: RuleTable, row: CircuitRow) -> tuple[str, float]:
+def _wanted(rule: PowerRule, row: CircuitRow) -> tuple[str, float]:
     """What sets the rule off, and how much it then wants shed with everything running."""
     match rule:
         case UnderFrequencyRule(shed_below_hz=hz, to_kw=None, shed_kw=shed_kw):
@@ -225,7 +228,7 @@ def _cut(rungs: tuple[Rung, ...], wanted_w: float) -> tuple[Rung, ...]:
     return rungs
 
 
-def _heard_within(file: SiteFile, rule: RuleTable) -> tuple[float, float]:
+def _heard_within(file: SiteFile, rule: PowerRule) -> tuple[float, float]:
     """How old what the rule looks at may be, ms: the meter's refresh and poll; without a meter, its loads' poll."""
     if isinstance(rule, CommandRule):
         return 0.0, 0.0

@@ -1,31 +1,41 @@
 """site.toml to frozen Structs, every cross-check, and errors that name file, line, table, key and the mend."""
 
+from agent.config.devices import Close, ContactorTable, Feedback, Feeds, LinkTable, MeterTable, PlcTable
 from agent.config.faults import ConfigErrors, Fault
 from agent.config.load import load
-from agent.config.tables import (
-    CircuitTable,
+from agent.config.loads import GpusTable, Miner, MinersTable
+from agent.config.rules import (
     CommandRule,
-    JumpDown,
-    KeysTable,
-    LinkTable,
-    MeterTable,
-    Miner,
-    MinersTable,
-    MqttTable,
+    CoolingRule,
     PowerCapRule,
     Release,
     RuleTable,
+    Threshold,
+    UnderFrequencyRule,
+)
+from agent.config.tables import (
+    CircuitTable,
+    JumpDown,
+    KeysTable,
+    MqttTable,
     SiteFile,
     SiteTable,
     TelemetryTable,
-    UnderFrequencyRule,
 )
+from agent.config.urls import Endpoint, SerialLine
 
 __all__ = [
     "CircuitTable",
+    "Close",
     "CommandRule",
     "ConfigErrors",
+    "ContactorTable",
+    "CoolingRule",
+    "Endpoint",
     "Fault",
+    "Feedback",
+    "Feeds",
+    "GpusTable",
     "JumpDown",
     "KeysTable",
     "LinkTable",
@@ -33,12 +43,15 @@ __all__ = [
     "Miner",
     "MinersTable",
     "MqttTable",
+    "PlcTable",
     "PowerCapRule",
     "Release",
     "RuleTable",
+    "SerialLine",
     "SiteFile",
     "SiteTable",
     "TelemetryTable",
+    "Threshold",
     "UnderFrequencyRule",
     "load",
 ]

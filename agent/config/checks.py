@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from agent.config.lines import Path
 from agent.config.reading import SEVERAL, Draft, nearest
-from agent.config.tables import CircuitTable, CommandRule, PowerCapRule, UnderFrequencyRule
+from agent.config.rules import CommandRule, PowerCapRule, UnderFrequencyRule
+from agent.config.tables import CircuitTable
 
 SHED_BELOW_NOMINAL_HZ_MAX: Final = 5.0  # load-shedding relays end at some 47 Hz (50) and 57 Hz (60)
 

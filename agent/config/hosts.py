@@ -7,8 +7,8 @@ from msgspec.structs import asdict
 
 from agent.config.inventory import MINERS_MAX, Broken, Inventory, miners_of_hosts
 from agent.config.lines import Path
+from agent.config.loads import Miner, MinersTable, MinersWritten
 from agent.config.reading import Draft, Rows, nearest
-from agent.config.tables import Miner, MinersTable, MinersWritten
 from drivers.miners.families import FAMILIES, NOT_YET
 
 _ANY_RATED_W: Final = 1.0  # stands in while rated_w has a fault of its own

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from agent.config.faults import Fault, shown
+from agent.config.loads import Miner
 from agent.config.reading import nearest
-from agent.config.tables import Miner
 
 COLUMNS: Final = ("address", "label", "model", "rated_w", "string", "tank")
 MINERS_MAX: Final = 20_000  # of one site: twice the largest fleet that the figures speak of

@@ -6,33 +6,32 @@ from typing import Any, Final
 import msgspec
 
 from agent.config import checks
+from agent.config.cooling import resolve_cooling
+from agent.config.devices import ContactorTable, LinkTable, MeterTable, PlcTable
 from agent.config.faults import ConfigErrors, kind_of, shown
 from agent.config.hosts import resolve_miners
 from agent.config.lines import Lines
+from agent.config.loads import UNIX, GpusTable
 from agent.config.meters import check_meters
 from agent.config.notyet import RULE_KINDS, TABLES, mend_not_yet
 from agent.config.reading import Draft, Reader, Rows, nearest
+from agent.config.rules import CommandRule, CoolingWritten, PowerCapRule, RuleTable, UnderFrequencyRule
 from agent.config.syntax import parse, read_text
 from agent.config.tables import (
     CircuitTable,
-    CommandRule,
     KeysTable,
-    LinkTable,
-    MeterTable,
     MqttTable,
-    PowerCapRule,
-    RuleTable,
     SiteFile,
     SiteTable,
     SiteToml,
     TelemetryTable,
-    UnderFrequencyRule,
 )
 
-RULES: Final[dict[str, type[UnderFrequencyRule | PowerCapRule | CommandRule]]] = {
+RULES: Final[dict[str, type[UnderFrequencyRule | PowerCapRule | CommandRule | CoolingWritten]]] = {
     "under_frequency": UnderFrequencyRule,
     "power_cap": PowerCapRule,
     "command": CommandRule,
+    "cooling": CoolingWritten,
 }
 
 RAMP_UP_SHARE_PER_MIN: Final = 0.1  # of the root's limit, where no ramp is given: whole in ten minutes
@@ -71,6 +70,9 @@ def _read(reader: Reader, folder: Path) -> Draft:
         circuits=reader.tables("circuit", CircuitTable),
         links=reader.tables("link", LinkTable),
         meters=reader.tables("meter", MeterTable),
+        plcs=reader.tables("plc", PlcTable),
+        gpus=reader.tables("gpus", GpusTable),
+        contactors=reader.tables("contactor", ContactorTable),
         rules=_rules(reader),
         mqtt=reader.single("mqtt", MqttTable) if "mqtt" in reader.raw else None,
         telemetry=reader.single("telemetry", TelemetryTable),
@@ -109,7 +111,8 @@ def _rule(reader: Reader, path: tuple[str | int, ...], raw: dict[str, Any]) -> R
     elif kind not in RULES:
         reader.fault(at, "no such rule", nearest(kind, (*RULES, *RULE_KINDS), f"write {kinds}"))
     else:
-        return reader.table(path, raw, RULES[kind], skip=("kind",))
+        rule = reader.table(path, raw, RULES[kind], skip=("kind",))
+        return resolve_cooling(reader, path, rule) if isinstance(rule, CoolingWritten) else rule
     return None
 
 
@@ -129,7 +132,10 @@ def _whole(draft: Draft, site: SiteTable, path: Path) -> SiteFile:
         circuits=tuple(_with_ramp(circuit) for circuit in _parents_first(draft)),
         links=tuple(link for _, link in draft.links),
         meters=tuple(meter for _, meter in draft.meters),
+        plcs=tuple(plc for _, plc in draft.plcs),
         miners=tuple(miners for _, miners in draft.miners),
+        gpus=tuple(_with_socket(folder, gpus) for _, gpus in draft.gpus),
+        contactors=tuple(contactor for _, contactor in draft.contactors),
         rules=tuple(rule for _, rule in draft.rules),
         mqtt=mqtt,
         telemetry=telemetry,
@@ -152,6 +158,10 @@ def _with_ramp(circuit: CircuitTable) -> CircuitTable:
     if circuit.parent is not None or circuit.ramp_up_kw_per_min is not None:
         return circuit
     return msgspec.structs.replace(circuit, ramp_up_kw_per_min=RAMP_UP_SHARE_PER_MIN * circuit.limit_kw)
+
+
+def _with_socket(folder: Path, gpus: GpusTable) -> GpusTable:
+    return msgspec.structs.replace(gpus, at=f"{UNIX}{folder / gpus.socket}")
 
 
 def _absolute(folder: Path, name: str | None) -> str | None:

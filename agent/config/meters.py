@@ -6,9 +6,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from agent.config.checks import meter_above
+from agent.config.devices import LinkTable, MeterTable
 from agent.config.lines import Path
 from agent.config.reading import Draft, Reader
-from agent.config.tables import LinkTable, MeterTable, UnderFrequencyRule
+from agent.config.rules import UnderFrequencyRule
 from drivers.profile import Profile, ProfileErrors, load_profile, packaged_profiles
 
 # Polled at a third of its refresh an edge is found within a third of it. Below 20 ms the link is only kept busy.

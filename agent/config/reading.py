@@ -15,27 +15,20 @@ from typing import Annotated, Any, Final, TypeGuard, TypeVar, Union, get_args, g
 import msgspec
 from msgspec import Struct, inspect
 
+from agent.config.devices import ContactorTable, LinkTable, MeterTable, PlcTable
 from agent.config.faults import Fault, key_shown, kind_of, shown
 from agent.config.lines import Lines, Path
+from agent.config.loads import GpusTable, MinersTable
 from agent.config.notyet import mend_not_yet
-from agent.config.tables import (
-    MENDS,
-    CircuitTable,
-    KeysTable,
-    LinkTable,
-    MeterTable,
-    MinersTable,
-    MqttTable,
-    RuleTable,
-    SiteTable,
-    TelemetryTable,
-)
+from agent.config.rules import RuleTable
+from agent.config.tables import CircuitTable, KeysTable, MqttTable, SiteTable, TelemetryTable
+from agent.config.values import MENDS
 
 S = TypeVar("S", bound=Struct)
 T = TypeVar("T")
 Rows = list[tuple[Path, T]]
 
-SEVERAL: Final = ("circuit", "link", "meter", "miners", "rule")  # written [[…]]
+SEVERAL: Final = ("circuit", "link", "meter", "plc", "miners", "gpus", "contactor", "rule")  # written [[…]]
 
 _BROKEN: Final = object()  # in place of a value that has a fault
 
@@ -125,7 +118,13 @@ class Reader:
                 bare = get_args(choice)[0] if get_origin(choice) is Annotated else choice
                 if get_origin(bare) is tuple:
                     items = [self._read((*path, at), item, get_args(bare)[0]) for at, item in enumerate(raw)]
-                    return _BROKEN if any(item is _BROKEN for item in items) else tuple(items)
+                    if any(item is _BROKEN for item in items):
+                        return _BROKEN
+        if isinstance(raw, dict):
+            for choice in choices:
+                bare = get_args(choice)[0] if get_origin(choice) is Annotated else choice
+                if get_origin(bare) is dict and not self._names_hold(path, raw, get_args(bare)):
+                    return _BROKEN
         if isinstance(raw, float) and not math.isfinite(raw):
             self.fault(path, "not a finite number", f"write {_wanted(kind)}")
             return _BROKEN
@@ -137,6 +136,18 @@ class Reader:
         except msgspec.ValidationError:
             self.fault(path, *_explained(raw, kind))
             return _BROKEN
+
+    def _names_hold(self, path: Path, raw: dict[str, Any], kinds: tuple[Any, Any]) -> bool:
+        """Whether every key and value of a table of free names is well formed."""
+        before = len(self.faults)
+        for key, value in raw.items():
+            try:
+                msgspec.convert(key, kinds[0])
+            except msgspec.ValidationError:
+                self.fault((*path, key), "this name is not well formed", _explained(key, kinds[0])[1])
+                continue
+            self._read((*path, key), value, kinds[1])
+        return len(self.faults) == before
 
     def _named(self, path: Path) -> tuple[str, str, Path]:
         """A table's label as it is written, its id where it has one, and what of the path is within it."""
@@ -180,6 +191,9 @@ class Draft(Struct):
     circuits: Rows[CircuitTable]
     links: Rows[LinkTable]
     meters: Rows[MeterTable]
+    plcs: Rows[PlcTable]
+    gpus: Rows[GpusTable]
+    contactors: Rows[ContactorTable]
     rules: Rows[RuleTable]
     mqtt: MqttTable | None
     telemetry: TelemetryTable | None
@@ -225,6 +239,8 @@ def _explained(raw: object, kind: Any) -> tuple[str, str]:
             if not raw:
                 return "empty", mend
             return "too long" if info.max_length is not None and len(raw) > info.max_length else "not well formed", mend
+        case inspect.VarTupleType(), list():
+            return ("too long", "write fewer") if raw else ("empty", mend)
     return f"this is {kind_of(raw)}", f"write {_wanted(kind)}"
 
 

@@ -1,0 +1,117 @@
+"""The rules, as written in site.toml: [[rule]] by their kind."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from agent.config.values import Arm, Hz, Id, PowerKw, PowerKwOrNone, Seconds
+
+
+class Release(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What must hold, and how long, before a frequency event returns."""
+
+    above_hz: Hz
+    for_s: Annotated[Seconds, Meta(description="s without interruption", examples=[900])]
+
+
+class UnderFrequencyRule(
+    Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="under_frequency"
+):
+    """Sheds when the grid's frequency falls through a threshold."""
+
+    id: Id
+    arm: Arm | None = None
+    circuit: Id
+    when: Annotated[
+        Literal["tied", "any"],
+        Meta(description="without islanded_when a site counts as tied, so both are always so"),
+    ] = "tied"
+    shed_below_hz: Annotated[Hz, Meta(description="sheds on the crossing from at or above to below", examples=[59.7])]
+    confirm_refreshes: Annotated[
+        int, Meta(ge=1, le=10, description="distinct refreshes of the meter that must agree")
+    ] = 1
+    shed_kw: Annotated[PowerKw, Meta(description="kW below what it drew before the crossing; or to_kw")] | None = None
+    to_kw: Annotated[PowerKwOrNone, Meta(description="the net kW to go to; or shed_kw")] | None = None
+    release: Release
+
+
+class PowerCapRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="power_cap"):
+    """How a circuit's own limit is kept. The limit itself is always in force."""
+
+    id: Id
+    arm: Arm | None = None
+    circuit: Id
+    margin_kw: Annotated[PowerKwOrNone, Meta(description="kW kept free below the limit", examples=[80])] = 0.0
+
+
+class CommandRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="command"):
+    """How signed commands are obeyed. Without this rule they are, by the site's control."""
+
+    id: Id
+    arm: Arm | None = None
+    circuit: Annotated[Id, Meta(description="left out: every circuit")] | None = None
+
+
+class _CoolingKeys(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    id: Id
+    arm: Arm | None = None
+    circuit: Annotated[Id, Meta(description="for people; the rule acts on what the tank cools")] | None = None
+    plc: Annotated[Id, Meta(description="the tank's [[plc]]")]
+
+
+_Returns = Annotated[
+    int, Meta(ge=0, le=24, description="returns by itself in 24 h; then it stays off until acknowledged on site")
+]
+
+
+class CoolingWritten(
+    _CoolingKeys, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="cooling"
+):
+    """Takes what a tank cools to its lowest step. Its figures come from the tank's maker; there is no default.
+
+    In each of the three tables a key is a point of the PLC with _above or _below behind it, but for the time.
+    """
+
+    shed: Annotated[
+        dict[str, float],
+        Meta(
+            description="POINT_above or POINT_below = value, and for_ms: any of them passed sheds",
+            examples=[{"vapor_pressure_kpa_g_above": 6.0, "for_ms": 200}],
+        ),
+    ]
+    warn: Annotated[
+        dict[str, float],
+        Meta(description="the same with for_s: any of them passed is an alarm, and nothing rises"),
+    ]
+    permit: Annotated[
+        dict[str, float],
+        Meta(
+            description="the same with for_s: only with all of them kept loads rise",
+            examples=[{"vapor_pressure_kpa_g_below": 3.0, "for_s": 60}],
+        ),
+    ]
+    auto_returns_per_day: _Returns = 1
+
+
+class Threshold(Struct, frozen=True):
+    """One value of a cooling rule: of shed and warn, what is passed; of permit, what is kept."""
+
+    point: str
+    above: bool
+    value: float
+
+
+class CoolingRule(_CoolingKeys, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="cooling"):
+    """A cooling rule with its values resolved."""
+
+    shed: tuple[Threshold, ...]
+    shed_for_ms: int
+    warn: tuple[Threshold, ...]
+    warn_for_s: float
+    permit: tuple[Threshold, ...]
+    permit_for_s: float
+    auto_returns_per_day: _Returns
+
+
+RuleWritten = UnderFrequencyRule | PowerCapRule | CommandRule | CoolingWritten
+RuleTable = UnderFrequencyRule | PowerCapRule | CommandRule | CoolingRule
