@@ -1,19 +1,48 @@
 """From site.toml's tables to what the core and the drivers work with: kilowatts to watts, seconds to nanoseconds."""
 
-from msgspec import Struct
+from collections.abc import Mapping
 
-from agent.config import CommandRule, MinersTable, PowerCapRule, SiteFile, UnderFrequencyRule
+from msgspec import Struct
+from msgspec.structs import replace
+
+from agent.config import (
+    CommandRule,
+    ContactorTable,
+    CoolingRule,
+    GpusTable,
+    MinersTable,
+    PlcTable,
+    PowerCapRule,
+    SiteFile,
+    UnderFrequencyRule,
+)
 from agent.core.rules import Rule
 from agent.core.rules.command import Command
+from agent.core.rules.cooling import Cooling, Edge
 from agent.core.rules.power_cap import PowerCap
 from agent.core.rules.under_frequency import UnderFrequency
-from agent.core.site import Circuit, Load, Meter, Site, Step
+from agent.core.site import Circuit, Contactor, Load, Meter, Plc, Site, Step, Tank
+from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS, NS_PER_S
 from agent.shell.volley import Target
+from drivers.gpu.client import GpuLoad
 from drivers.miners.dialect import Dialect
 from drivers.miners.families import FAMILIES
+from drivers.profile import load_profile
 
 INFINITE = float("inf")
+GPU_REACH_NS = 2 * NS_PER_S  # in-band limits settle in tens to hundreds of ms, and are read once a second (nvml.md)
+PERMIT_BIT = "permit"  # the PLC's own permit, where its profile or [plc.bits] has a bit of this name
+REMOTE_BIT = "remote"  # a panel's contact: 0 is LOCAL
+
+
+class GpuSteps(Struct, frozen=True):
+    """One GPU's steps in watts, as its gpud listed it; kept, so that a restart knows its loads before gpud answers."""
+
+    uuid: str
+    lowest_w: float
+    floor_w: float
+    full_w: float
 
 
 class Translated(Struct, frozen=True):
@@ -22,22 +51,29 @@ class Translated(Struct, frozen=True):
     site: Site
     rules: tuple[Rule, ...]
     targets: tuple[Target, ...]
+    gpus: Mapping[str, tuple[GpuLoad, ...]]  # [[gpus]] table -> its loads
     poll_ns: dict[str, int]  # load -> its poll period
     models: dict[str, str]  # device -> model, where known
+    feedback: Mapping[str, tuple[tuple[str, str, str | None], ...]]  # PLC -> (contactor, its 52a, its 52b if any)
+    remote: Mapping[str, str]  # PLC -> the point of its panel's contact
 
 
-def translate(file: SiteFile) -> Translated:
-    """The whole site."""
+def translate(file: SiteFile, gpus: Mapping[str, tuple[GpuSteps, ...]]) -> Translated:
+    """The whole site. `gpus`: what each [[gpus]] table's gpud listed last."""
     loads: list[Load] = []
     targets: list[Target] = []
-    models = {meter.id: meter.profile for meter in file.meters}
+    models = {meter.id: meter.profile for meter in file.meters} | {plc.id: plc.profile for plc in file.plcs}
+    strings: dict[tuple[str, str], list[str]] = {}
     for table in file.miners:
         dialect = FAMILIES[table.family]
         for miner in table.hosts:
             name = table.load_id(miner)
-            loads.append(_load(table, name, miner.rated_w, dialect))
+            tank = miner.tank or table.cooling
+            loads.append(_load(table, name, miner.rated_w, dialect, tank if _is_plc(file, tank) else None))
             targets.append(Target(name, miner.address, table.port, dialect))
             models[name] = miner.model
+            strings.setdefault((table.id, miner.string), []).append(name)
+    gpu_loads = {table.id: _gpus(table, gpus.get(table.id, ()), loads, models) for table in file.gpus}
     site = Site(
         file.site.id,
         file.site.agent,
@@ -46,8 +82,36 @@ def translate(file: SiteFile) -> Translated:
         tuple(_meters(file)),
         tuple(loads),
         file.site.control == "observe",
+        tuple(
+            Tank(rule.plc, _plc(file, rule.plc).blind_after_ns) for rule in file.rules if isinstance(rule, CoolingRule)
+        ),
+        (),
+        tuple(_plc(file, table.id) for table in file.plcs),
     )
-    return Translated(site, tuple(_rules(file)), tuple(targets), {load.id: load.poll_ns for load in loads}, models)
+    tree = Tree(site)
+    contactors = tuple(_contactor(table, tree, strings) for table in file.contactors)
+    site = replace(site, contactors=contactors)
+    return Translated(
+        site,
+        tuple(_rules(file)),
+        tuple(targets),
+        gpu_loads,
+        {load.id: load.poll_ns for load in loads},
+        models,
+        {
+            plc.id: tuple(
+                (one.id, f"{plc.id}.{one.feedback.closed}", one.feedback.open and f"{plc.id}.{one.feedback.open}")
+                for one in file.contactors
+                if one.plc == plc.id
+            )
+            for plc in file.plcs
+        },
+        {plc.id: f"{plc.id}.{REMOTE_BIT}" for plc in file.plcs if REMOTE_BIT in plc.bits},
+    )
+
+
+def _is_plc(file: SiteFile, name: str | None) -> bool:
+    return any(isinstance(rule, CoolingRule) and rule.plc == name for rule in file.rules)
 
 
 def _circuits(file: SiteFile) -> list[Circuit]:
@@ -80,7 +144,12 @@ def _meters(file: SiteFile) -> list[Meter]:
     ]
 
 
-def _load(table: MinersTable, name: str, rated_w: float, dialect: Dialect) -> Load:
+def _plc(file: SiteFile, name: str) -> Plc:
+    table = next(table for table in file.plcs if table.id == name)
+    return Plc(table.id, table.fast_ms * NS_PER_MS, int(table.blind_after_s * NS_PER_S))
+
+
+def _load(table: MinersTable, name: str, rated_w: float, dialect: Dialect, tank: str | None) -> Load:
     steps = tuple(
         Step(step.name, table.sleep_w if step.share is None else step.share * rated_w, step.reach_ms * NS_PER_MS)
         for step in dialect.steps
@@ -94,6 +163,62 @@ def _load(table: MinersTable, name: str, rated_w: float, dialect: Dialect) -> Lo
         int(table.min_on_s * NS_PER_S),
         int(table.poll_s * NS_PER_S),
         table.id,
+        tank,
+    )
+
+
+def _gpus(
+    table: GpusTable, listed: tuple[GpuSteps, ...], loads: list[Load], models: dict[str, str]
+) -> tuple[GpuLoad, ...]:
+    """The GPUs of one table that its gpud listed and site.toml selects; their loads are added."""
+    gpus: list[GpuLoad] = []
+    for gpu in listed:
+        if table.select != "all" and gpu.uuid not in table.select:
+            continue
+        name = table.load_id(gpu.uuid)
+        steps = (
+            Step("lowest", gpu.lowest_w, GPU_REACH_NS),
+            Step("floor", gpu.floor_w, GPU_REACH_NS),
+            Step("full", gpu.full_w, GPU_REACH_NS),
+        )
+        loads.append(
+            Load(
+                name,
+                table.circuit,
+                steps,
+                table.value_usd_per_mwh,
+                0,
+                0,
+                NS_PER_S,
+                table.id,
+                table.cooling,
+                floor=1,
+                kind="gpu",
+            )
+        )
+        models[name] = "gpu"
+        gpus.append(GpuLoad(name, gpu.uuid, table.floor_w, table.fallback_w))
+    return tuple(gpus)
+
+
+def _contactor(table: ContactorTable, tree: Tree, strings: Mapping[tuple[str, str], list[str]]) -> Contactor:
+    feeds: list[str] = []
+    for (group, string), names in strings.items():
+        if group == table.feeds.miners and table.feeds.string in (None, string):
+            feeds += names
+    feeds += [load.id for load in tree.site.loads if table.feeds.gpus and load.group == table.feeds.gpus]
+    paths = [tree.path[tree.loads[name].circuit] for name in feeds]
+    shared = [circuit for circuit in paths[0] if all(circuit in path for path in paths)] if paths else []
+    return Contactor(
+        table.id,
+        shared[0] if shared else tree.site.circuits[0].id,
+        tuple(feeds),
+        table.plc,
+        tuple(f"{table.plc}.{bit}" for bit in table.permit),
+        table.use == "first",
+        int(table.min_open_s * NS_PER_S),
+        table.operations_per_day_max,
+        table.feedback.within_ms * NS_PER_MS,
     )
 
 
@@ -121,7 +246,31 @@ def _rules(file: SiteFile) -> list[Rule]:
         elif isinstance(table, CommandRule):
             names = [table.circuit] if table.circuit is not None else [circuit.id for circuit in file.circuits]
             rules += (Command(table.id, name, acts) for name in names)
+        else:
+            plc = next(plc for plc in file.plcs if plc.id == table.plc)
+            rules.append(_cooling(table, plc, acts))
     return rules
+
+
+def _cooling(table: CoolingRule, plc: PlcTable, acts: bool) -> Cooling:
+    return Cooling(
+        table.id,
+        table.plc,
+        tuple(Edge(one.point, one.above, one.value) for one in table.shed),
+        table.shed_for_ms * NS_PER_MS,
+        tuple(Edge(one.point, one.above, one.value) for one in table.warn),
+        int(table.warn_for_s * NS_PER_S),
+        tuple(Edge(one.point, one.above, one.value) for one in table.permit),
+        int(table.permit_for_s * NS_PER_S),
+        (PERMIT_BIT,) if permit_bit(plc) else (),
+        table.auto_returns_per_day,
+        acts,
+    )
+
+
+def permit_bit(plc: PlcTable) -> bool:
+    """Whether this PLC gives a permit of its own."""
+    return PERMIT_BIT in plc.bits or any(bit.name == PERMIT_BIT for bit in load_profile(plc.profile).bits)
 
 
 def frequency_meter(file: SiteFile, circuit: str) -> str:

@@ -10,6 +10,7 @@ The image's mappings are never changed once an image was made of them: they are 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from agent.core.attend import attend
@@ -25,7 +26,7 @@ from agent.core.state import Durable, State
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S, Quality, Reading
 from agent.shell.clock import Clock
-from agent.shell.volley import Held, Volley
+from agent.shell.routing import Router, Unsent
 from drivers.errors import DeviceError
 from drivers.miners.dialect import State as MinerState
 from drivers.modbus.meter import BlockRead
@@ -33,6 +34,18 @@ from drivers.modbus.meter import BlockRead
 BEAT_S = 0.1
 ARM_S = 1.0
 LEASES_MAX = 64  # a keyring holds 64 keys; a circuit needs one limit of each
+
+
+class Switchgear(Struct, frozen=True):
+    """Where contactors show their position, and panels whether they are in remote; by PLC, as names of points."""
+
+    feedback: Mapping[str, tuple[tuple[str, str, str | None], ...]]  # PLC -> (contactor, its 52a, its 52b if any)
+    remote: Mapping[str, str]  # PLC -> its remote contact
+    panel: Callable[[str, bool], None]  # a PLC's panel is in LOCAL, or is not
+
+    @property
+    def plcs(self) -> set[str]:
+        return self.feedback.keys() | self.remote.keys()
 
 
 class Board:
@@ -49,6 +62,7 @@ class Board:
         on_notes: Callable[[Sequence[Note]], None],
         on_durable: Callable[[Durable], None],
         on_armed: Callable[[Mapping[str, str]], None],
+        switchgear: Switchgear | None = None,
     ) -> None:
         self.tree = tree
         self.rules = rules
@@ -65,7 +79,8 @@ class Board:
         self._on_notes = on_notes
         self._on_durable = on_durable
         self._on_armed = on_armed
-        self._volley: Volley | None = None
+        self._switchgear = switchgear or Switchgear({}, {}, lambda plc, local: None)
+        self._router: Router | None = None
         self._spares = lowering_setpoints(tree)
         self._points: dict[str, Reading] = {}
         self._point_keys: dict[tuple[str, str], str] = {}
@@ -74,13 +89,15 @@ class Board:
         self._loads: dict[str, LoadSeen] = {}
         self._writes: dict[str, Write] = {}
         self._leases: tuple[Lease, ...] = ()
+        self._held: frozenset[str] = frozenset()
+        self._local: frozenset[str] = frozenset()
         self._loads_shared = self._writes_shared = False
         self._news: set[str] = set()
         self._rearm = asyncio.Event()
 
-    def use(self, volley: Volley) -> None:
-        """Where setpoints go; told once, since the volley in turn tells this board."""
-        self._volley = volley
+    def use(self, router: Router) -> None:
+        """Where setpoints go; told once, since those that send them in turn tell this board."""
+        self._router = router
 
     # --- what is heard ------------------------------------------------------------------------------------------------
 
@@ -97,6 +114,8 @@ class Board:
             self.device_faults.pop(meter_id, None)
         if not fast:
             return
+        if meter_id in self._switchgear.plcs:
+            self._contactors_read(meter_id, block.taken_ns)
         if block.registers != self._registers.get(meter_id):
             self._registers[meter_id] = block.registers
             refreshes = self._pulses[meter_id].refreshes + 1 if meter_id in self._pulses else 0
@@ -105,6 +124,8 @@ class Board:
 
     def meter_failed(self, meter_id: str, error: DeviceError) -> None:
         self.device_faults[meter_id] = str(error)
+        for contactor, _, _ in self._switchgear.feedback.get(meter_id, ()):
+            self.load_failed(contactor, Outcome.SILENT, str(error))
 
     def load_read(self, load_id: str, state: MinerState, taken_ns: int) -> None:
         before = self._loads.get(load_id)
@@ -147,6 +168,45 @@ class Board:
             self._writes, self._writes_shared = dict(self._writes), False
         return self._writes
 
+    def _contactors_read(self, plc: str, taken_ns: int) -> None:
+        """What the feedback contacts say of each contactor of this PLC; both or neither made is no position."""
+        for contactor, closed_key, open_key in self._switchgear.feedback.get(plc, ()):
+            step = self._position(closed_key, open_key)
+            before = self._loads.get(contactor)
+            agreed = before.agreed + 1 if before is not None and before.step == step else 1
+            self._own_loads()[contactor] = LoadSeen(step, None, False, taken_ns, agreed)
+            if before is None or before.step != step or before.poll is not Outcome.OK:
+                self._rearm.set()
+            self.device_faults.pop(contactor, None)
+            self._news.add(contactor)
+        remote = self._points.get(self._switchgear.remote.get(plc, ""))
+        if remote is not None and remote.value is not None:
+            self._switchgear.panel(plc, remote.value < 0.5)
+
+    def _position(self, closed_key: str, open_key: str | None) -> str | None:
+        closed = self._points.get(closed_key)
+        if closed is None or closed.value is None:
+            return None
+        is_closed = closed.value >= 0.5
+        if open_key is not None:
+            opened = self._points.get(open_key)
+            if opened is None or opened.value is None or (opened.value >= 0.5) == is_closed:
+                return None
+        return "closed" if is_closed else "open"
+
+    # --- what people hold and change ----------------------------------------------------------------------------------
+
+    def hold(self, held: frozenset[str], local: frozenset[str]) -> None:
+        """These are not raised; to the second ones nothing is written."""
+        self._held, self._local = held, local
+        self._rearm.set()
+
+    def change(self, change: Callable[[State], State]) -> None:
+        """Changes the core's state between two decisions."""
+        self.state = change(self.state)
+        self._on_durable(self.state.durable)
+        self._rearm.set()
+
     # --- what commands ask --------------------------------------------------------------------------------------------
 
     def circuits(self) -> Mapping[str, float | None]:
@@ -185,6 +245,8 @@ class Board:
             self._loads,
             self._writes,
             self._leases,
+            held=self._held,
+            local=self._local,
             wall_ms=self._clock.wall_ms(),
         )
 
@@ -200,12 +262,12 @@ class Board:
         return reaction, image
 
     def _fire(self, setpoints: Sequence[Setpoint]) -> None:
-        assert self._volley is not None
-        held = self._volley.fire(setpoints)
+        assert self._router is not None
+        held = self._router.fire(setpoints)
         if held:
             self._not_sent(held)
 
-    def _not_sent(self, held: Sequence[Held]) -> None:
+    def _not_sent(self, held: Sequence[Unsent]) -> None:
         """A setpoint that was held back was certainly not read; a held raise is tried again later."""
         now_ns = self._clock.monotonic_ns()
         writes = self._own_writes()
