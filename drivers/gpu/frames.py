@@ -49,6 +49,6 @@ class FrameSplitter:
             del self._held[:end]
             try:
                 message = self._decode(body)
-            except (msgspec.DecodeError, RecursionError) as error:
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 raise Garbled(self._peer, f"no message: {error}", body[:256]) from error
             yield message

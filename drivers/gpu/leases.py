@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 
 from drivers.gpu.messages import LEASE_S, Lease
 
+LEASES_MAX = 256  # GPUs of one machine, and of what stood in it before
 _LEASE_NS = round(LEASE_S * 1e9)
 _SAME_W = 0.5  # drivers round a limit to 1 W or finer
 
@@ -25,9 +26,11 @@ class Leases:
         self._renewed_ns = dict.fromkeys(self.fallbacks, now_ns)
 
     def renew(self, leases: Iterable[Lease], now_ns: int) -> bool:
-        """Begin these anew; whether any fallback changed."""
+        """Begin these anew; whether any fallback changed. Beyond LEASES_MAX none begins."""
         changed = False
         for lease in leases:
+            if lease.uuid not in self.fallbacks and len(self.fallbacks) >= LEASES_MAX:
+                continue
             self._renewed_ns[lease.uuid] = now_ns
             changed |= self.fallbacks.get(lease.uuid) != lease.fallback_w
             self.fallbacks[lease.uuid] = lease.fallback_w

@@ -25,9 +25,9 @@ Unknown fields are ignored and new fields have defaults, so that a version only 
 joules are the driver's milliwatts and millijoules divided by 1,000.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 VERSIONS = (1,)
 LEASE_S = 15.0  # design.md 4.12
@@ -35,6 +35,10 @@ SET_S_MAX = 4.0
 
 Health = Literal["ok", "starting", "hung", "lost", "gone", "reloading", "crashed", "no_library", "no_driver", "trouble"]
 Refusal = Literal["no_permission", "out_of_range", "unsupported", "no_lease", "unknown_gpu", "read_back"]
+
+Watts = Annotated[float, Meta(gt=0, le=100_000)]  # no NaN either: it is greater than nothing
+Megahertz = Annotated[int, Meta(ge=0, le=100_000)]
+Uuid = Annotated[str, Meta(max_length=96)]
 
 
 class Hello(Struct, frozen=True, tag="hello"):
@@ -59,8 +63,8 @@ class Read(Struct, frozen=True, tag="read"):
 class Clocks(Struct, frozen=True):
     """SM clocks to lock a GPU between; (0, 0) frees them."""
 
-    low_mhz: int
-    high_mhz: int
+    low_mhz: Megahertz
+    high_mhz: Megahertz
 
 
 FREE = Clocks(0, 0)
@@ -73,23 +77,23 @@ class Set(Struct, frozen=True, tag="set"):
     """
 
     id: int
-    uuid: str
-    limit_w: float | None = None
+    uuid: Uuid
+    limit_w: Watts | None = None
     clocks: Clocks | None = None
 
 
 class Lease(Struct, frozen=True):
     """Where a GPU's limit goes when nobody renews any more: to this, unless it is lower already."""
 
-    uuid: str
-    fallback_w: float
+    uuid: Uuid
+    fallback_w: Watts
 
 
 class Renew(Struct, frozen=True, tag="renew"):
     """Control advances: these leases begin anew. Leases that are not named run on."""
 
     id: int
-    leases: tuple[Lease, ...]
+    leases: Annotated[tuple[Lease, ...], Meta(max_length=64)]
 
 
 class Welcome(Struct, frozen=True, tag="welcome"):

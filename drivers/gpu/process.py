@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
+from typing import Protocol
 
 from drivers.errors import Garbled
 from drivers.gpu.frames import FrameSplitter, frame
@@ -28,8 +29,20 @@ class WorkerLost(Exception):
         self.detail = detail
 
 
+class Worker(Protocol):
+    """Somebody who does orders for the supervisor."""
+
+    async def ask(self, order: Order, within_s: float) -> Answer:
+        """One order and its answer; WorkerLost when it is hung or dead, and then it is ended. One at a time."""
+        ...
+
+    def end(self) -> None:
+        """Kill it; it is reaped when it is gone."""
+        ...
+
+
 class WorkerProcess:
-    """One started worker."""
+    """One started worker: a Worker."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair()
@@ -45,13 +58,7 @@ class WorkerProcess:
         self._splitter = FrameSplitter(Enumerated | Looked | Applied, "NVML worker")
         self._answers: deque[Answer] = deque()
 
-    @property
-    def pid(self) -> int:
-        """The worker's process."""
-        return self._process.pid
-
     async def ask(self, order: Order, within_s: float) -> Answer:
-        """One order and its answer; WorkerLost when it is hung or dead. One at a time."""
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(within_s):
@@ -71,7 +78,6 @@ class WorkerProcess:
         return self._answers.popleft()
 
     def end(self) -> None:
-        """Kill it; it is reaped when it is gone."""
         self._socket.close()
         self._process.kill()
         _corpses.append(self._process)

@@ -107,7 +107,7 @@ class Client:
             self._end(f"we speak versions {VERSIONS}, you {message.versions}; use the same release on both sides")
             return
         self.greeted = True
-        log.info("%s: %s", self._name, message.name or "a client without a name")
+        log.info("%s: greeted as %r", self._name, message.name[:64])
         self._say(Welcome(max(common)))
 
     def _set_done(self, done: SetDone) -> None:

@@ -42,7 +42,7 @@ from drivers.gpu.messages import (
     SetDone,
 )
 from drivers.gpu.orders import Applied, Apply, Enumerate, Enumerated, Look, Looked, XidSeen
-from drivers.gpu.process import WorkerLost, WorkerProcess, corpses
+from drivers.gpu.process import Worker, WorkerLost, WorkerProcess, corpses
 
 log = logging.getLogger("gpud")
 
@@ -84,13 +84,15 @@ class Supervisor:
         *,
         ceiling_w: float | None,
         on_leases: Callable[[dict[str, float]], None],
+        start: Callable[[], Worker] = WorkerProcess,
     ) -> None:
+        self._start = start
         self._clock_ns = clock_ns
         self._leases = leases
         self._ceiling_w = ceiling_w
         self._on_leases = on_leases
         self._gpus: dict[str, KnownGpu] = {}
-        self._worker: WorkerProcess | None = None
+        self._worker: Worker | None = None
         self._health: Health = "starting"
         self._detail = ""
         self._failures = 0
@@ -167,11 +169,11 @@ class Supervisor:
             if self._worker is not None:
                 self._worker.end()
 
-    async def _begin(self) -> WorkerProcess:
+    async def _begin(self) -> Worker:
         while corpses() >= CORPSES_MAX:
             self._turn("hung", f"{CORPSES_MAX} killed workers are still inside the driver")
             await self._sleep(AGAIN_S)
-        self._worker = WorkerProcess()
+        self._worker = self._start()
         answer = await self._worker.ask(Enumerate(), ENUMERATE_S)
         assert isinstance(answer, Enumerated)
         if answer.health != "ok":
@@ -199,7 +201,7 @@ class Supervisor:
             self._judge(self._gpus[uuid], "lost" if answer.lost else "gone", answer.detail or "not enumerated any more")
         self._enumerate_ns = now_ns + round(AGAIN_S * _NS_PER_S) if missing or answer.lost else None
 
-    async def _serve(self, worker: WorkerProcess) -> NoReturn:
+    async def _serve(self, worker: Worker) -> NoReturn:
         """Ask this worker; ends with WorkerLost."""
         while True:
             begun_ns = self._clock_ns()
@@ -215,7 +217,7 @@ class Supervisor:
                 raise WorkerLost("starting", "looking for lost GPUs anew")
             await self._sleep(LOOK_S - (self._clock_ns() - begun_ns) / _NS_PER_S, worker)
 
-    async def _look(self, worker: WorkerProcess, gpu: KnownGpu) -> None:
+    async def _look(self, worker: Worker, gpu: KnownGpu) -> None:
         asked_ns = self._clock_ns()
         answer = await self._order(worker, gpu, Look(gpu.info.uuid))
         assert isinstance(answer, Looked)
@@ -232,7 +234,7 @@ class Supervisor:
             worker.end()
             raise WorkerLost(answer.worker, answer.reading.detail)
 
-    async def _do_sets(self, worker: WorkerProcess) -> None:
+    async def _do_sets(self, worker: Worker) -> None:
         while self._sets:
             waiting = self._sets.popleft()
             if waiting.answered:
@@ -259,7 +261,7 @@ class Supervisor:
                 raise
             self._finish(waiting, replace(applied, detail=applied.detail or left_out))
 
-    async def _do_lapses(self, worker: WorkerProcess) -> None:
+    async def _do_lapses(self, worker: Worker) -> None:
         now_ns = self._clock_ns()
         for uuid in self._leases.lapsed(now_ns):
             gpu = self._gpus.get(uuid)
@@ -279,7 +281,7 @@ class Supervisor:
             else:
                 gpu.lapse_again_ns = now_ns + round(AGAIN_S * _NS_PER_S)
 
-    async def _apply(self, worker: WorkerProcess, gpu: KnownGpu, order: Apply) -> Applied:
+    async def _apply(self, worker: Worker, gpu: KnownGpu, order: Apply) -> Applied:
         answer = await self._order(worker, gpu, order)
         assert isinstance(answer, Applied)
         if order.clocks is not None and answer.tried:
@@ -289,7 +291,7 @@ class Supervisor:
             raise WorkerLost(answer.worker, answer.detail)
         return answer
 
-    async def _order(self, worker: WorkerProcess, gpu: KnownGpu, order: Look | Apply) -> Looked | Applied:
+    async def _order(self, worker: Worker, gpu: KnownGpu, order: Look | Apply) -> Looked | Applied:
         try:
             answer = await worker.ask(order, ORDER_S)
         except WorkerLost as lost:
@@ -368,7 +370,7 @@ class Supervisor:
             log.log(logging.INFO if health in ("ok", "starting") else logging.ERROR, "worker: %s %s", health, detail)
         self._health, self._detail = health, detail
 
-    async def _sleep(self, wait_s: float, worker: WorkerProcess | None = None) -> None:
+    async def _sleep(self, wait_s: float, worker: Worker | None = None) -> None:
         """Wait; with a worker that could do them, only until a Set arrives."""
         if worker is None:
             await asyncio.sleep(wait_s)

@@ -25,6 +25,14 @@ _MAGIC = 0x474E5646
 _TRACE_MAX, _SECOND, _HISTORY_MAX = 32, 100, 512
 
 
+_WRITTEN_BY_US = (
+    *("lost", "hidden", "no_instant", "no_locks"),
+    *("min_mw", "max_mw", "default_mw", "idle_mw", "demand_mw"),
+    *("sm_mhz_min", "sm_mhz_max", "memory_mhz", "lag_ms"),
+    *("xid_number", "xid_code", "trace_count"),
+)
+
+
 class _Stretch(ctypes.Structure):
     _fields_ = (("for_ms", ctypes.c_uint32), ("demand_mw", ctypes.c_uint32))
 
@@ -37,27 +45,7 @@ class Gpu(ctypes.Structure):
     """One fake GPU, live: reading and writing its fields is reading and writing the library's."""
 
     _fields_ = (
-        *(
-            (name, ctypes.c_uint32)
-            for name in [
-                "lost",
-                "hidden",
-                "no_instant",
-                "no_locks",
-                "min_mw",
-                "max_mw",
-                "default_mw",
-                "idle_mw",
-                "demand_mw",
-                "sm_mhz_min",
-                "sm_mhz_max",
-                "memory_mhz",
-                "lag_ms",
-                "xid_number",
-                "xid_code",
-                "trace_count",
-            ]
-        ),
+        *((name, ctypes.c_uint32) for name in _WRITTEN_BY_US),
         ("trace", _Stretch * _TRACE_MAX),
         ("trace_from_ns", ctypes.c_uint64),
         *((name, ctypes.c_uint32) for name in ["limit_mw", "lock_low_mhz", "lock_high_mhz", "second_at"]),
