@@ -103,7 +103,7 @@ class Forecast(Struct, frozen=True):
 
 def forecast(file: SiteFile) -> Forecast:
     """What the site would do."""
-    tree = Tree(translate(file).site)
+    tree = Tree(translate(file, {}).site)
     circuits = _circuits(file)
     rules = tuple(_rule(file, tree, circuits, rule) for rule in file.rules if not isinstance(rule, CoolingRule))
     return Forecast(

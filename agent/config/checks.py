@@ -11,14 +11,22 @@ from zoneinfo import ZoneInfo
 
 from agent.config.lines import Path
 from agent.config.reading import SEVERAL, Draft, nearest
-from agent.config.rules import CommandRule, PowerCapRule, UnderFrequencyRule
+from agent.config.rules import CommandRule, CoolingRule, PowerCapRule, UnderFrequencyRule
 from agent.config.tables import CircuitTable
 
 SHED_BELOW_NOMINAL_HZ_MAX: Final = 5.0  # load-shedding relays end at some 47 Hz (50) and 57 Hz (60)
 
+# Tables whose ids must differ: image points are METER.POINT and PLC.POINT, and people tag what they name by its id.
+ONE_NAME: Final = (
+    ("plc", ("meter", "circuit")),
+    ("miners", ("circuit", "plc")),
+    ("gpus", ("circuit", "plc", "miners")),
+    ("contactor", ("circuit", "plc", "miners", "gpus")),
+)
 
-def check(draft: Draft) -> None:
-    """Every check but those of links and meters (meters.py)."""
+
+def check_circuits(draft: Draft) -> None:
+    """Every check but those of what links.py, meters.py and the others beside them are about."""
     _check_ids(draft)
     _check_references(draft)
     _check_site(draft)
@@ -69,6 +77,12 @@ def _check_ids(draft: Draft) -> None:
             if isinstance(written, str) and first[written] != (name, at):
                 wrong = f"also the id of the one on line {reader.lines.at((*first[written], 'id'))}"
                 reader.fault((name, at, "id"), wrong, "give each its own id")
+    for one, others in ONE_NAME:
+        for name, path in reader.ids(one).items():
+            other = next((other for other in others if name in reader.ids(other)), None)
+            if other is not None:
+                wrong = f"also the id of a [[{other}]]"
+                reader.fault((*path, "id"), wrong, "give it another: both are called by their ids alone")
     for path, circuit in draft.circuits:
         if circuit.id == "site" and circuit.parent is not None:
             wrong = 'commands call the root circuit "site"'
@@ -82,10 +96,20 @@ def _check_references(draft: Draft) -> None:
     for path, meter in draft.meters:
         _refers(draft, (*path, "link"), "link", meter.link)
         _refers(draft, (*path, "backup"), "meter", meter.backup)
+    for path, plc in draft.plcs:
+        _refers(draft, (*path, "link"), "link", plc.link)
     for path, miners in draft.miners:
         _refers(draft, (*path, "circuit"), "circuit", miners.circuit)
+    for path, gpus in draft.gpus:
+        _refers(draft, (*path, "circuit"), "circuit", gpus.circuit)
+    for path, contactor in draft.contactors:
+        _refers(draft, (*path, "plc"), "plc", contactor.plc)
+        _refers(draft, (*path, "feeds", "miners"), "miners", contactor.feeds.miners)
+        _refers(draft, (*path, "feeds", "gpus"), "gpus", contactor.feeds.gpus)
     for path, rule in draft.rules:
         _refers(draft, (*path, "circuit"), "circuit", rule.circuit)
+        if isinstance(rule, CoolingRule):
+            _refers(draft, (*path, "plc"), "plc", rule.plc)
     measured: dict[str, str] = {}
     for path, circuit in draft.circuits:
         if circuit.meter is not None and measured.setdefault(circuit.meter, circuit.id) != circuit.id:
@@ -158,6 +182,8 @@ def _check_limits(draft: Draft) -> None:
     asleep_kw: dict[str, float] = {}
     for _, miners in draft.miners:
         asleep_kw[miners.circuit] = asleep_kw.get(miners.circuit, 0.0) + len(miners.hosts) * miners.sleep_w / 1000
+    for _, gpus in draft.gpus:
+        asleep_kw[gpus.circuit] = asleep_kw.get(gpus.circuit, 0.0) + gpus.floor_kw
     floors = floors_kw((circuit for _, circuit in draft.circuits), asleep_kw)
     margins = {rule.circuit: rule.margin_kw for _, rule in draft.rules if isinstance(rule, PowerCapRule)}
     for path, circuit in draft.circuits:
@@ -206,7 +232,7 @@ def _check_caps(draft: Draft) -> None:
     limits = {circuit.id: circuit.limit_kw for _, circuit in draft.circuits}
     seen: dict[tuple[str, str | None], str] = {}
     for path, rule in draft.rules:
-        if isinstance(rule, UnderFrequencyRule):
+        if isinstance(rule, UnderFrequencyRule | CoolingRule):
             continue
         kind = "command" if isinstance(rule, CommandRule) else "power_cap"
         other = seen.setdefault((kind, rule.circuit), rule.id)

@@ -3,12 +3,13 @@
 from pathlib import Path as FilePath
 from typing import Final
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from agent.config.inventory import MINERS_MAX, Broken, Inventory, miners_of_hosts
 from agent.config.lines import Path
 from agent.config.loads import Miner, MinersTable, MinersWritten
 from agent.config.reading import Draft, Rows, nearest
+from agent.config.tanks import tank_fault, tanks_written
 from drivers.miners.families import FAMILIES, NOT_YET
 
 _ANY_RATED_W: Final = 1.0  # stands in while rated_w has a fault of its own
@@ -31,10 +32,15 @@ def resolve_miners(draft: Draft) -> Rows[MinersTable]:
         if table.rated_w is not None and table.rated_w <= table.sleep_w:
             reader.fault((*path, "sleep_w"), "not below rated_w", "write what one miner draws asleep")
             continue
-        hosts = resolver.of_table(path, table)
+        hosts = [_cooled(host, table.cooling) for host in resolver.of_table(path, table)]
         keys = {key: value for key, value in asdict(table).items() if key not in ("inventory", "hosts")}
         tables.append((path, MinersTable(**keys, hosts=tuple(hosts))))
     return tables
+
+
+def _cooled(miner: Miner, tank: str | None) -> Miner:
+    """The miner with its table's tank, where the inventory names none."""
+    return miner if miner.tank or tank is None else replace(miner, tank=tank)
 
 
 class _Resolver:
@@ -44,6 +50,7 @@ class _Resolver:
         self._reader = draft.reader
         self._folder = draft.folder
         self._seen: dict[tuple[str, int], str] = {}  # address and port -> where it stands
+        self._tanks = tanks_written(draft.reader)
 
     def of_table(self, path: Path, table: MinersWritten) -> list[Miner]:
         """The miners of one table; notes what is wrong with them."""
@@ -93,10 +100,23 @@ class _Resolver:
             if known:
                 mend = "each miner stands once; take one out"
                 found.fault(line, "address", miner.address, f"also at {known}", mend)
+        self._check_tanks(found)
         self._reader.faults += found.faults
         if not found.miners and not found.faults:
             self._reader.fault((*path, "inventory"), "no miner in it", "write one line for each miner")
         return [miner for _, miner in found.miners]
+
+    def _check_tanks(self, found: Inventory) -> None:
+        """The tanks of an inventory: what is wrong with one is told once, on its first line."""
+        lines: dict[str, list[int]] = {}
+        for line, miner in found.miners:
+            if miner.tank:
+                lines.setdefault(miner.tank, []).append(line)
+        for tank, on in lines.items():
+            fault = tank_fault(tank, self._tanks)
+            if fault is not None:
+                more = f" (and {len(on) - 1} more lines)" if len(on) > 1 else ""
+                found.fault(on[0], "tank", tank, fault[0] + more, fault[1])
 
     def inventory(self, name: str, file: str, rated_w: float | None, sleep_w: float) -> Inventory:
         """The inventory of one table, as far as it can be read."""

@@ -5,8 +5,8 @@ An inventory has a first line of column names and one miner a line:
     address,label,model,rated_w,string,tank
     10.20.1.1,A-001,Antminer S19k Pro,2760,east,tank-a
 
-Only `address` must be there; the columns may be in any order. `string` and `tank` say what feeds and cools the miner;
-they are kept, and have no effect before contactors and cooling are supported.
+Only `address` must be there; the columns may be in any order. `string` says what feeds the miner: a contactor's `feeds`
+names it. `tank` says what cools it: the id of a [[plc]] with a cooling rule, before the table's `cooling`.
 """
 
 import csv

@@ -1,19 +1,25 @@
 """load(): one site.toml, everything it names, every cross-check; a SiteFile, or all of its faults at once."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from agent.config import checks
+from agent.config.checks import check_circuits
+from agent.config.contactors import check_contactors
 from agent.config.cooling import resolve_cooling
 from agent.config.devices import ContactorTable, LinkTable, MeterTable, PlcTable
 from agent.config.faults import ConfigErrors, kind_of, shown
+from agent.config.gpus import check_gpus
 from agent.config.hosts import resolve_miners
 from agent.config.lines import Lines
+from agent.config.links import check_links
 from agent.config.loads import UNIX, GpusTable
 from agent.config.meters import check_meters
 from agent.config.notyet import RULE_KINDS, TABLES, mend_not_yet
+from agent.config.plcs import check_plcs
+from agent.config.profiles import load_profiles
 from agent.config.reading import Draft, Reader, Rows, nearest
 from agent.config.rules import CommandRule, CoolingWritten, PowerCapRule, RuleTable, UnderFrequencyRule
 from agent.config.syntax import parse, read_text
@@ -26,6 +32,7 @@ from agent.config.tables import (
     SiteToml,
     TelemetryTable,
 )
+from agent.config.tanks import check_tanks
 
 RULES: Final[dict[str, type[UnderFrequencyRule | PowerCapRule | CommandRule | CoolingWritten]]] = {
     "under_frequency": UnderFrequencyRule,
@@ -33,6 +40,16 @@ RULES: Final[dict[str, type[UnderFrequencyRule | PowerCapRule | CommandRule | Co
     "command": CommandRule,
     "cooling": CoolingWritten,
 }
+
+CHECKS: Final[tuple[Callable[[Draft], None], ...]] = (
+    check_circuits,
+    check_links,
+    check_meters,
+    check_plcs,
+    check_contactors,
+    check_gpus,
+    check_tanks,
+)
 
 RAMP_UP_SHARE_PER_MIN: Final = 0.1  # of the root's limit, where no ramp is given: whole in ten minutes
 
@@ -46,8 +63,9 @@ def load(path: str | Path) -> SiteFile:
     reader.faults += syntax_faults
     draft = _read(reader, path.absolute().parent)
     if reader.whole:
-        checks.check(draft)
-        check_meters(draft)
+        load_profiles(draft)
+        for check in CHECKS:
+            check(draft)
     if reader.faults or draft.site is None:
         raise ConfigErrors(sorted(reader.faults, key=lambda fault: (fault.file != file, fault.file, fault.line)))
     return _whole(draft, draft.site, path.absolute())

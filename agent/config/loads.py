@@ -1,12 +1,12 @@
 """What can give up watts, as written in site.toml: [[miners]] and [[gpus]]."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
 from agent.config.values import FilePath, GpuW, Id, LoadW, Seconds, Text, ValuePerMwh, at_least
 
-UNIX: str = "unix:"
+UNIX: Final = "unix:"
 
 
 class Miner(Struct, frozen=True, kw_only=True):
@@ -77,6 +77,11 @@ class GpusTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     fallback_w: Annotated[GpuW, Meta(description="where its limit goes when the agent is gone, never upwards")]
     value_usd_per_mwh: ValuePerMwh = 0.0
     cooling: Annotated[Id, Meta(description="the tank's [[plc]]")] | None = None
+
+    @property
+    def floor_kw(self) -> float:
+        """What the GPUs listed draw at their floor; 0 of "all", as only their gpud knows how many those are."""
+        return 0.0 if self.select == "all" else len(self.select) * self.floor_w / 1000
 
     @property
     def socket(self) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from drivers.miners.families import FAMILIES
 from drivers.miners.families import NOT_YET as FAMILIES_NOT_YET
 
-TABLES: Final = ("plc", "contactor", "gpus", "ride_through", "enter_service", "maintenance")
+TABLES: Final = ("ride_through", "enter_service", "maintenance")
 
 KEYS: Final = (
     "site.islanded_when",
@@ -18,7 +18,6 @@ KEYS: Final = (
     "circuit.limit_a",
     "circuit.export_limit_kw",
     "circuit.jump_down_kw.island",
-    "miners.cooling",
     "rule.event_limits",
 )
 
@@ -27,7 +26,6 @@ RULE_KINDS: Final = (
     "droop",
     "rocof",
     "demand_window",
-    "cooling",
     "voltage",
     "adopt_relay",
     "meter_loss",
@@ -47,7 +45,7 @@ VALUES: Final = {
 }
 
 BEGINNINGS: Final = {
-    "link.url": ("rtu://",),
+    "gpus.at": ("tls://",),
     "mqtt.ca": ("credential:",),
     "mqtt.cert": ("credential:",),
     "mqtt.key": ("credential:",),
@@ -60,9 +58,7 @@ _MENDS: Final = {
     "circuit.demand_kw": "take it out, and keep the average with limit_kw meanwhile",
     "circuit.limit_a": "take it out, and keep the current with limit_kw meanwhile",
     "circuit.jump_down_kw.island": "take it out only if this site can never be an island",
-    "miners.cooling": "take it out only where something else stops these miners when their cooling fails",
-    "gpus": "take the table out, and count its watts into unmetered_kw",
-    "link.url": "use a gateway, tcp://ADDRESS:PORT",
+    "gpus.at": "run the agent on the GPUs' own host, and write unix:/run/ballast/gpud.sock",
     "mqtt.ca": "write a file's path",
     "mqtt.cert": "write a file's path",
     "mqtt.key": "write a file's path",

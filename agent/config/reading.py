@@ -23,6 +23,7 @@ from agent.config.notyet import mend_not_yet
 from agent.config.rules import RuleTable
 from agent.config.tables import CircuitTable, KeysTable, MqttTable, SiteTable, TelemetryTable
 from agent.config.values import MENDS
+from drivers.profile import Profile
 
 S = TypeVar("S", bound=Struct)
 T = TypeVar("T")
@@ -199,6 +200,7 @@ class Draft(Struct):
     telemetry: TelemetryTable | None
     keys: KeysTable | None
     miners: Rows[MinersTable] = []
+    profiles: dict[str, Profile] = {}  # of meters and PLCs, by their ids
 
 
 def nearest(word: str, words: Iterable[str], otherwise: str) -> str:

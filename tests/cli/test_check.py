@@ -130,7 +130,7 @@ def test_json_has_every_load_by_itself_with_cumulative_watts(
 def test_the_ladder_is_the_one_that_the_agent_cuts(tmp_path: Path) -> None:
     """Cheapest first, among equals the larger, then by name: a load out of order would be told too late."""
     text = SITE + MORE.replace("90.0", "-1.0")
-    tree = Tree(translate(load(written(tmp_path, text))).site)
+    tree = Tree(translate(load(written(tmp_path, text)), {}).site)
 
     rungs = forecast_of(tmp_path, text).ladder
 

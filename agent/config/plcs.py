@@ -1,0 +1,38 @@
+"""PLCs: the site's names for their bits, and the heartbeat.
+
+A bit that site.toml names is known by that name everywhere, one that it leaves alone by the profile's (wired).
+"""
+
+from agent.config.devices import PlcTable
+from agent.config.lines import Path
+from agent.config.reading import Draft, nearest
+from drivers.points import POINTS
+from drivers.profile import Profile
+
+
+def check_plcs(draft: Draft) -> None:
+    """Every check of PLCs by themselves."""
+    for path, plc in draft.plcs:
+        profile = draft.profiles.get(plc.id)
+        if profile is None:
+            continue
+        _check_bits(draft, (*path, "bits"), plc, profile)
+        if plc.heartbeat_ms is not None and profile.heartbeat is None:
+            mend = "take it out, or name a profile with [heartbeat]"
+            draft.reader.fault((*path, "heartbeat_ms"), "its profile has no heartbeat", mend)
+
+
+def _check_bits(draft: Draft, path: Path, plc: PlcTable, profile: Profile) -> None:
+    known = [bit.name for bit in profile.bits]
+    first: dict[str, str] = {}
+    for name, bit in plc.bits.items():
+        if bit not in known:
+            some = f"its bits are {', '.join(known[:8])}" if known else "its profile has no bits: take it out"
+            draft.reader.fault((*path, name), f'no such bit in profile "{profile.name}"', nearest(bit, known, some))
+        elif first.setdefault(bit, name) != name:
+            wrong = f'the same bit as "{first[bit]}"'
+            draft.reader.fault((*path, name), wrong, "one name for each bit: take one out")
+        if name in POINTS:
+            draft.reader.fault((*path, name), "the name of a quantity", "give it another name")
+        elif name in known and name != bit:
+            draft.reader.fault((*path, name), "the profile's own name of another bit", "give it another name")
