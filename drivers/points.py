@@ -8,6 +8,10 @@ here, they are one site's wiring and are named in site.toml.
 from collections.abc import Mapping
 from types import MappingProxyType
 
+HEARTBEAT_ECHO = "heartbeat_echo"
+PLC_COUNTER = "plc_counter"
+COMM_TIMEOUT = "comm_timeout_s"
+
 _PHASES = ("l1", "l2", "l3")
 _PAIRS = ("l12", "l23", "l31")
 
@@ -44,6 +48,10 @@ POINTS: Mapping[str, str] = MappingProxyType(
         "energy_import_wh": "Wh",
         "energy_export_wh": "Wh",
         **_COOLING,
+        # What a PLC shows of its own life, where its profile has a [heartbeat].
+        HEARTBEAT_ECHO: "1",
+        PLC_COUNTER: "1",
+        COMM_TIMEOUT: "s",
     }
 )
 

@@ -68,7 +68,7 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
-from drivers.points import OPPOSITE, SIGNED
+from drivers.points import COMM_TIMEOUT, HEARTBEAT_ECHO, OPPOSITE, PLC_COUNTER, SIGNED
 
 Table = Literal["holding", "input"]
 BitTable = Literal["coil", "discrete"]
@@ -237,6 +237,31 @@ def load_profile(name: str | Path) -> Profile:
 def inverted(profile: Profile) -> Profile:
     """The same device with its current transformers the other way round."""
     return msgspec.structs.replace(profile, points=tuple(map(_inverted, profile.points)))
+
+
+def wired(profile: Profile, names: Mapping[str, str]) -> Profile:
+    """A PLC as one site has it: its bits by the site's names (name -> bit), and its heartbeat's registers among its points.
+
+    A bit that the site does not name keeps the profile's name.
+    """
+    own = {bit.name: bit for bit in profile.bits}
+    named = [msgspec.structs.replace(own[bit], name=name) for name, bit in names.items()]
+    unnamed = [bit for bit in profile.bits if bit.name not in names.values()]
+    bits = sorted((*named, *unnamed), key=lambda bit: (bit.table, bit.at, bit.bit))
+    points = sorted((*profile.points, *_life_signs(profile.heartbeat)), key=lambda point: point.first)
+    return msgspec.structs.replace(profile, bits=tuple(bits), points=tuple(points))
+
+
+def _life_signs(heartbeat: Heartbeat | None) -> tuple[Point, ...]:
+    if heartbeat is None:
+        return ()
+    word = KINDS["uint16"]
+    signs = (
+        (HEARTBEAT_ECHO, heartbeat.echo, 1.0, True),
+        (PLC_COUNTER, heartbeat.counter, 1.0, True),
+        (COMM_TIMEOUT, heartbeat.comm_timeout, 0.1, False),
+    )
+    return tuple(Point(name, at, word, scale=scale, fast=fast) for name, at, scale, fast in signs if at is not None)
 
 
 def _inverted(point: Point) -> Point:

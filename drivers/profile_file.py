@@ -140,6 +140,8 @@ class _Reader(SectionReader):
             if point.scale_at in owners:
                 wrong = f"the scale_at of {point.name} is a register of {owners[point.scale_at]}"
                 self.fault(top, "point", wrong, "compare both addresses with the manual")
+        if "heartbeat" in top.values and table != "holding":
+            self.fault(top, "heartbeat", f"the file's table is {table}", 'a heartbeat is written: table = "holding"')
         owners |= {point.scale_at: f"the scale of {point.name}" for point in points if point.scale_at is not None}
         for bit in bits:
             if bit.table == table and bit.at in owners:

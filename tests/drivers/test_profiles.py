@@ -1,4 +1,4 @@
-"""The packaged profiles: each is loaded, named as its file, sourced, and read as its comments say."""
+"""The packaged profiles of meters: each is loaded, named as its file, sourced, and read as its comments say."""
 
 import pytest
 
@@ -13,11 +13,14 @@ PLANS = {
 }
 
 
+METERS = tuple(name for name in packaged_profiles() if not load_profile(name).is_plc)
+
+
 def test_these_are_packaged() -> None:
-    assert packaged_profiles() == tuple(PLANS)
+    assert tuple(PLANS) == METERS
 
 
-@pytest.mark.parametrize("name", packaged_profiles())
+@pytest.mark.parametrize("name", METERS)
 def test_a_packaged_profile_names_itself_and_where_its_addresses_come_from(name: str) -> None:
     profile = load_profile(name)
 
@@ -25,14 +28,14 @@ def test_a_packaged_profile_names_itself_and_where_its_addresses_come_from(name:
     assert len(profile.source) > 20
 
 
-@pytest.mark.parametrize("name", packaged_profiles())
+@pytest.mark.parametrize("name", METERS)
 def test_what_a_rule_decides_from_is_polled_fast(name: str) -> None:
     fast = {point.name for point in load_profile(name).points if point.fast}
 
     assert fast >= {"power_w", "frequency_hz", "voltage_l1_v", "voltage_l2_v", "voltage_l3_v"}
 
 
-@pytest.mark.parametrize("name", packaged_profiles())
+@pytest.mark.parametrize("name", METERS)
 def test_it_is_read_in_these_blocks(name: str) -> None:
     profile = load_profile(name)
 
