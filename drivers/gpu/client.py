@@ -116,21 +116,28 @@ class GpuHost:
         """Connect, poll and renew until cancelled."""
         failures = 0
         while True:
-            try:
-                async with asyncio.timeout(SILENT_S):
-                    talk = await Talk.begin(self._connect)
-                failures = 0
-                await self._serve(talk)
-            except TimeoutError:
-                self._fail_all("silent", f"gpud did not answer a greeting within {SILENT_S:g} s")
-            except DeviceError as error:
-                self._fail_all("silent" if isinstance(error, Silent) else "unreachable", str(error))
-            retry_s = RETRY_S[min(failures, len(RETRY_S) - 1)]
-            failures += 1
-            async with asyncio.TaskGroup() as waiting:
-                ticking = waiting.create_task(self._tick(), name="gpus:tick")
-                await asyncio.sleep(retry_s)
-                ticking.cancel()
+            # Each attempt is a task of its own: a TaskGroup that failed leaves its task marked as cancelled in Python
+            # 3.11.2 (Debian 12), and no asyncio.timeout works in that task any more.
+            attempt = asyncio.create_task(self._attempt(), name="gpus:attempt")
+            failures = 0 if await attempt else failures + 1
+            until_ns = self._clock_ns() + round(RETRY_S[min(failures, len(RETRY_S) - 1)] * _NS_PER_S)
+            while self._clock_ns() < until_ns:
+                await asyncio.sleep(_TICK_S)
+                self._writes.tick()
+
+    async def _attempt(self) -> bool:
+        """One conversation from beginning to end; whether there was one."""
+        talked = False
+        try:
+            async with asyncio.timeout(SILENT_S):
+                talk = await Talk.begin(self._connect)
+            talked = True
+            await self._serve(talk)
+        except TimeoutError:
+            self._fail_all("silent", f"gpud did not answer a greeting within {SILENT_S:g} s")
+        except DeviceError as error:
+            self._fail_all("silent" if isinstance(error, Silent) else "unreachable", str(error))
+        return talked
 
     async def _serve(self, talk: Talk) -> NoReturn:
         """One conversation; ends with a DeviceError."""
