@@ -33,6 +33,28 @@ SUBCOMMANDS: Final = (
     Subcommand("run", "agent.cli.run", "the service: control the site", "ballast run site.toml"),
     Subcommand("gpud", "agent.cli.gpud", "the service beside the GPUs: read them, set limits", "ballast gpud"),
     Subcommand("status", "agent.cli.status", "what the running agent sees and does", "ballast status"),
+    Subcommand(
+        "tag",
+        "agent.cli.people",
+        "hold a load, group, circuit, tank or contactor down",
+        "ballast tag container-a --by kim --why fan-service",
+    ),
+    Subcommand(
+        "untag", "agent.cli.people", "take a tag away", "ballast untag container-a --by kim --why fan-service-done"
+    ),
+    Subcommand(
+        "local",
+        "agent.cli.people",
+        "have the agent write nothing to it, or again",
+        "ballast local a-east --leave --by kim --why wiring-checked",
+    ),
+    Subcommand("ack", "agent.cli.people", "acknowledge a latch", "ballast ack tank-a --by kim --why condenser-cleaned"),
+    Subcommand(
+        "release",
+        "agent.cli.people",
+        "let come back what was found off",
+        "ballast release a/10.20.1.17 --by kim --why repaired",
+    ),
     Subcommand("schema", "agent.cli.schema", "the JSON Schema of site.toml", "ballast schema > site.schema.json"),
     Subcommand("keygen", "agent.cli.keygen", "make an Ed25519 key", "ballast keygen --out agent.pem"),
     Subcommand(

@@ -11,7 +11,9 @@ from ipaddress import ip_address
 
 from agent.cli import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
 from agent.cli.asking import NoAgent, ask_status, socket_paths
+from agent.cli.budget import Budget
 from agent.cli.forecast import CircuitRow, Forecast, RuleRow, Rung, forecast
+from agent.cli.print_equipment import print_equipment
 from agent.cli.printing import kw, print_json, print_table, seconds
 from agent.cli.status import print_ladder
 from agent.cli.warnings import warnings_of
@@ -85,9 +87,14 @@ def _print(file: SiteFile, would: Forecast, warnings: Iterable[str], live: dict[
     print_table(
         "Time until the watts are gone, at most",
         ("rule", "refresh", "poll", "confirm", "send", "load", "together"),
-        [_budget_cells(row) for row in would.rules],
+        [
+            *(_budget_cells(row.id, row.budget_ms) for row in would.rules),
+            *(_budget_cells(tank.rule, tank.budget_ms) for tank in would.tanks),
+        ],
         right=("refresh", "poll", "confirm", "send", "load", "together"),
     )
+    print_equipment(would)
+    _print_writes(file)
     print("To know")
     for warning in warnings:
         print(f"  - {warning}")
@@ -142,7 +149,12 @@ def _rule_cells(row: RuleRow) -> tuple[str, ...]:
     )
 
 
-def _budget_cells(row: RuleRow) -> tuple[str, ...]:
-    budget = row.budget_ms
+def _budget_cells(name: str, budget: Budget) -> tuple[str, ...]:
     parts = (budget.refresh, budget.poll, budget.confirm, budget.send, budget.load, budget.total)
-    return (row.id, *(seconds(part) if part else "-" for part in parts))
+    return (name, *(seconds(part) if part else "-" for part in parts))
+
+
+def _print_writes(file: SiteFile) -> None:
+    """What is written to devices though nothing is done: the families of this version are all read without a logon."""
+    if file.site.control == "observe":
+        print("Written to devices while it observes: nothing; no heartbeat, no session, no logon.\n")

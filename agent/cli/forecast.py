@@ -11,10 +11,11 @@ The time from the grid's change until the watts are gone is at most the sum of
     load      until a load that was told is down, at the latest: its family's own time
 """
 
-from typing import Final
-
 from msgspec import Struct
 
+from agent.cli import equipment
+from agent.cli.budget import Budget, budget
+from agent.cli.equipment import ContactorRow, GpusRow, TankRow
 from agent.config import (
     CircuitTable,
     CommandRule,
@@ -27,10 +28,6 @@ from agent.config.checks import floors_kw
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS
 from agent.translate import frequency_meter, translate
-
-SEND_MS: Final = ((1000, 100), (4000, 250))  # loads -> ms, p99
-SEND_MS_MAX: Final = 500  # 8,000 loads
-
 
 PowerRule = UnderFrequencyRule | PowerCapRule | CommandRule  # those about a circuit's power
 
@@ -58,17 +55,6 @@ class CircuitRow(Struct, frozen=True):
     rated_kw: float  # everything running at rated watts
     fallback_kw: float | None
     loads: int
-
-
-class Budget(Struct, frozen=True):
-    """The longest that each part of a reaction takes, ms."""
-
-    refresh: float
-    poll: float
-    confirm: float
-    send: float
-    load: float
-    total: float
 
 
 class RuleRow(Struct, frozen=True):
@@ -99,6 +85,9 @@ class Forecast(Struct, frozen=True):
     circuits: tuple[CircuitRow, ...]
     ladder: tuple[Rung, ...]
     rules: tuple[RuleRow, ...]
+    tanks: tuple[TankRow, ...] = ()
+    contactors: tuple[ContactorRow, ...] = ()
+    gpus: tuple[GpusRow, ...] = ()
 
 
 def forecast(file: SiteFile) -> Forecast:
@@ -113,6 +102,9 @@ def forecast(file: SiteFile) -> Forecast:
         circuits,
         ladder(tree, _root(file).id),
         rules,
+        equipment.tanks(file, tree),
+        equipment.contactors(file, tree),
+        equipment.gpus(file),
     )
 
 
@@ -189,7 +181,6 @@ def _rule(file: SiteFile, tree: Tree, circuits: tuple[CircuitRow, ...], rule: Po
     taken = _cut(rungs, 1000 * wanted_kw)
     refresh, poll = _heard_within(file, rule)
     confirm = refresh * (rule.confirm_refreshes - 1) if isinstance(rule, UnderFrequencyRule) else 0.0
-    send = float(next((ms for loads, ms in SEND_MS if len(taken) <= loads), SEND_MS_MAX)) if taken else 0.0
     load = float(max((rung.reach_ms for rung in taken), default=0))
     return RuleRow(
         id=rule.id,
@@ -200,7 +191,7 @@ def _rule(file: SiteFile, tree: Tree, circuits: tuple[CircuitRow, ...], rule: Po
         wanted_kw=wanted_kw,
         shed_kw=taken[-1].cumulative_w / 1000 if taken else 0.0,
         loads=len(taken),
-        budget_ms=Budget(refresh, poll, confirm, send, load, refresh + poll + confirm + send + load),
+        budget_ms=budget(refresh, poll, confirm, len(taken), load),
     )
 
 

@@ -1,5 +1,5 @@
 """What the running agent sees and does: each circuit's mode, bounds and why; what is shed; what comes next and when;
-devices with the age of what they last said; the broker; what waits for it.
+what people on site hold; what is latched; devices with the age of what they last said; the broker; what waits for it.
 
 Asks the agent's Unix socket: the one given with --socket, else the one in the state_dir of the site.toml given with
 --site, else /var/lib/ballast/ballast.sock or /run/ballast/ballast.sock.
@@ -8,26 +8,24 @@ Asks the agent's Unix socket: the one given with --socket, else the one in the s
 import argparse
 import sys
 from collections.abc import Iterator
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from agent.cli import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
-from agent.cli.asking import NoAgent, ask_status, socket_paths
+from agent.cli.asking import NoAgent, add_socket_arguments, ask_status, paths_of
 from agent.cli.printing import kw, print_json, print_table, printable, seconds
-from agent.config import ConfigErrors, load
+from agent.config import ConfigErrors
 
-STATE_DIR: Final = "/var/lib/ballast"
 _DEVICES_SHOWN_MAX: Final = 40
 _RUNGS_SHOWN_MAX: Final = 20
+_WALL_MS_MAX: Final = 253_402_300_800_000  # the year 10000
 
 Row = dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What `ballast status` takes."""
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--socket", metavar="PATH", help="the agent's socket")
-    where.add_argument("--site", metavar="SITE.TOML", help="the file that the agent was started with")
+    add_socket_arguments(parser)
     parser.add_argument("--json", action="store_true", help="as the agent tells it")
     parser.add_argument("--all", action="store_true", help="every device and every step of the ladder")
 
@@ -35,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
     """Asks and prints; 1 when no agent answers."""
     try:
-        status = ask_status(_paths(arguments))
+        status = ask_status(paths_of(arguments))
     except ConfigErrors as errors:
         print(errors, file=sys.stderr)
         return EXIT_CONFIG
@@ -61,12 +59,6 @@ def print_ladder(status: Row, *, whole: bool = True) -> None:
     )
 
 
-def _paths(arguments: argparse.Namespace) -> tuple[Path, ...]:
-    if arguments.socket:
-        return (Path(arguments.socket),)
-    return socket_paths(load(arguments.site).site.state_dir if arguments.site else STATE_DIR)
-
-
 def print_status(status: Row, *, whole: bool = False) -> None:
     """The status for a person; a member that is missing shows as ?."""
     print("\n".join(map(printable, _heading(status))) + "\n")
@@ -86,6 +78,13 @@ def print_status(status: Row, *, whole: bool = False) -> None:
         )
     else:
         print("Nothing is shed.\n")
+    held = _rows(status, "held")
+    if held:
+        print_table(
+            "Held by people on site",
+            ("target", "kind", "by", "why", "since"),
+            [_held_cells(row) for row in held],
+        )
     print_ladder(status, whole=whole)
     # The silent ones first: with a thousand miners those are what one looks for.
     devices = sorted(_rows(status, "devices"), key=lambda row: -_age(row))
@@ -117,6 +116,8 @@ def _heading(status: Row) -> Iterator[str]:
         yield f"control loop late: {late:.1f} ms"
     if status.get("journal") not in (None, "ok"):
         yield f"JOURNAL {status['journal']}: what is decided now may be forgotten in a crash; look at the disk"
+    for row in _rows(status, "latched"):
+        yield f"LATCHED {_text(row, 'id')}: {_text(row, 'why')}; `ballast ack {_text(row, 'id')}` when it is mended"
     for link in _rows(status, "links"):
         if link.get("state") != "up":
             where = f"{_text(link, 'id')} ({_text(link, 'address')})"
@@ -160,6 +161,15 @@ def _event_cells(row: Row) -> tuple[str, ...]:
     if row.get("observed_only"):
         stage += ", observed only"
     return (*(_text(row, name) for name in names), stage, _kw(row.get("shed_kw")), count)
+
+
+def _held_cells(row: Row) -> tuple[str, ...]:
+    kind = "LOCAL" if row.get("kind") == "local" else _text(row, "kind")
+    at_ms = row.get("at_ms")
+    since = ""
+    if isinstance(at_ms, int | float) and 0 <= at_ms < _WALL_MS_MAX:
+        since = datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    return _text(row, "target"), kind, _text(row, "by"), _text(row, "why"), since
 
 
 def _device_cells(row: Row) -> tuple[str, ...]:

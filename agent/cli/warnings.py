@@ -7,10 +7,12 @@ from typing import Final
 
 from agent.cli.forecast import Forecast
 from agent.config import SiteFile
+from drivers.profile import load_profile
 
 PROTECTION: Final = (
     "Ballast is control, not protection: relays, breakers, hard-wired stops and PLC interlocks must suffice alone."
 )
+UNVERIFIED_SHOWN_MAX: Final = 12
 
 
 def warnings_of(file: SiteFile, forecast: Forecast) -> Iterator[str]:
@@ -20,7 +22,8 @@ def warnings_of(file: SiteFile, forecast: Forecast) -> Iterator[str]:
     yield from _circuits(file, forecast)
     yield from _rules(file, forecast)
     yield from _meters(file)
-    yield from _miners(file)
+    yield from _equipment(file, forecast)
+    yield from _unverified(file)
     yield from _uplink(file)
 
 
@@ -76,18 +79,48 @@ def _meters(file: SiteFile) -> Iterator[str]:
                 f'Meter "{meter.id}": polled every {meter.fast_ms} ms, less often than it renews its values '
                 f"({meter.refresh_ms} ms); a third of that finds an edge sooner."
             )
-    linked = {meter.link for meter in file.meters}
+    linked = {meter.link for meter in file.meters} | {plc.link for plc in file.plcs}
     for link in file.links:
         if link.id not in linked:
-            yield f'Link "{link.id}" has no meter on it and is not opened.'
+            yield f'Link "{link.id}" has no device on it and is not opened.'
 
 
-def _miners(file: SiteFile) -> Iterator[str]:
+def _equipment(file: SiteFile, forecast: Forecast) -> Iterator[str]:
+    for tank in forecast.tanks:
+        if not tank.loads and not tank.gpus:
+            yield f'Tank "{tank.id}" cools nothing: its rule "{tank.rule}" stops nothing.'
+        if not tank.acts and file.site.control == "act":
+            yield f'Rule "{tank.rule}" observes: tank "{tank.id}" is left to its PLC alone.'
     for miners in file.miners:
-        if any(host.string or host.tank for host in miners.hosts):
+        bare = sum(not host.tank for host in miners.hosts)
+        if forecast.tanks and bare:
+            yield f'Miners "{miners.id}": {bare} of them name no tank; nothing here stops these when cooling fails.'
+    for row in forecast.gpus:
+        if row.gpus is None:
             yield (
-                f'Miners "{miners.id}": the inventory\'s string and tank are kept, and have no effect before '
-                "contactors and cooling are supported."
+                f'GPUs "{row.id}": how many there are and what they draw is asked of gpud when the agent starts; '
+                "they stand in no figure above."
+            )
+    used = {contactor.plc for contactor in file.contactors} | {tank.id for tank in forecast.tanks}
+    for plc in file.plcs:
+        if plc.id not in used:
+            yield f'PLC "{plc.id}" has no contactor and no cooling rule: it is only read and published.'
+
+
+def _unverified(file: SiteFile) -> Iterator[str]:
+    """Registers that nobody has seen in the maker's own document nor on a device."""
+    devices = [(meter.id, meter.profile) for meter in file.meters] + [(plc.id, plc.profile) for plc in file.plcs]
+    for device, name in devices:
+        profile = load_profile(name)
+        names = [point.name for point in profile.points if point.unverified]
+        names += (bit.name for bit in profile.bits if bit.unverified)
+        names += (coil.name for coil in profile.coils if coil.unverified)
+        if names:
+            shown = ", ".join(names[:UNVERIFIED_SHOWN_MAX])
+            more = f" and {len(names) - UNVERIFIED_SHOWN_MAX} more" if len(names) > UNVERIFIED_SHOWN_MAX else ""
+            yield (
+                f'"{device}": unverified in profile "{profile.name}": {shown}{more}; '
+                "compare each with the device's own display before it is relied on."
             )
 
 

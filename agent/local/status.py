@@ -3,7 +3,8 @@
     {"ask":"status"}\\n  ->  {...}\\n          an unknown or malformed question -> {"error":"..."}\\n
 
 A Unix stream socket, 0660: who may connect is decided by its group, and nothing that can be asked here raises power.
-What is answered comes from a table of callbacks; this file knows nothing of it.
+What is answered comes from a table of callbacks; this file knows nothing of it. A callback may be a coroutine: what
+people do here is on the disk before it is answered. Other clients are served meanwhile.
 
 Nobody who connects can hold the agent up: a question is 4 KiB at most, an answer that isn't taken within 5 s or a
 client that says nothing for 60 s is cut off, and 16 clients at once are served, the next is told so.
@@ -14,6 +15,7 @@ the same site: that stops the start, as two agents must not control one load.
 
 import asyncio
 import errno
+import inspect
 import os
 import socket
 import stat
@@ -63,7 +65,7 @@ class StatusServer:
         await asyncio.gather(*tasks)
         self._path.unlink(missing_ok=True)
 
-    def answer(self, line: bytes) -> bytes:
+    async def answer(self, line: bytes) -> bytes:
         """The answer to one question, as one line."""
         try:
             question = _decode(line)
@@ -73,7 +75,10 @@ class StatusServer:
         answer = self._answers.get(asked) if isinstance(asked, str) else None
         if answer is None:
             return _refusal(f"nothing to say to {asked!r}; known: {', '.join(self._answers)}")
-        return _encode(answer(question)) + b"\n"
+        said = answer(question)
+        if inspect.isawaitable(said):
+            said = await said
+        return _encode(said) + b"\n"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._clients[writer] = asyncio.current_task()
@@ -103,7 +108,7 @@ class StatusServer:
                 return
             if not line or writer.is_closing():
                 return
-            writer.write(self.answer(line))
+            writer.write(await self.answer(line))
             async with asyncio.timeout(_TAKE_S):
                 await writer.drain()
 
