@@ -13,7 +13,7 @@ import logging
 import os
 import random
 import secrets
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,11 @@ from typing import Any
 from msgspec import Struct
 
 from agent import report
-from agent.config import LinkTable, SiteFile
-from agent.core.notes import CommandNote, Note
+from agent.config import GpusTable, LinkTable, SiteFile
+from agent.core.notes import CommandNote, EventNote, Note
 from agent.core.rules import Rules
 from agent.core.tree import Tree
+from agent.devices import Devices, Doors, read_listed, real_transport
 from agent.local.status import SOCKET_NAME, StatusServer
 from agent.shell.board import Board
 from agent.shell.clock import Clock, SystemClock
@@ -32,12 +33,10 @@ from agent.shell.disk import Disk, RealDisk
 from agent.shell.journal import Journal
 from agent.shell.keeping import Keeping
 from agent.shell.lateness import Lateness
-from agent.shell.load_polling import LoadPoller, PolledLoad
-from agent.shell.polling import LinkPoller, PolledMeter
+from agent.shell.people import People
 from agent.shell.spawn import RealSpawn, Spawn
-from agent.shell.volley import Volley
 from agent.shell.watchdog import ServiceManager, feed, measure_lateness
-from agent.translate import Translated, translate
+from agent.translate import GpuSteps, Translated, translate
 from agent.uplink.keyring import Keyring
 from agent.uplink.mqtt import MqttWire, broker_at
 from agent.uplink.publisher import Uplink, UplinkSettings
@@ -46,10 +45,8 @@ from agent.uplink.sealing import Signer
 from agent.uplink.wire import Wire
 from agent.version import VERSION
 from drivers.dial import Dial, SocketDial, raise_descriptor_limit
-from drivers.miners.client import Exchanger
-from drivers.modbus.link import Link
-from drivers.modbus.meter import MeterReader
-from drivers.modbus.transport import PymodbusTransport, Transport
+from drivers.gpu.wire import Connect, connect_to
+from drivers.modbus.transport import Transport
 from drivers.profile import load_profile
 
 MIB = 1024 * 1024
@@ -59,10 +56,11 @@ log = logging.getLogger(__name__)
 
 
 class Seams(Struct, frozen=True):
-    """The six doors to the outside, and where chance comes from."""
+    """The doors to the outside, and where chance comes from."""
 
     dial: Dial
     transport: Callable[[LinkTable], Transport]
+    gpud: Callable[[GpusTable], Connect]
     wire: Wire | None  # the broker; None: nothing is published, nothing is heard
     disk: Disk
     clock: Clock
@@ -86,15 +84,16 @@ class Agent:
         self.seams = seams
         self.identity = identity
         self.uncommissioned = uncommissioned
-        self.translated: Translated = translate(file)
-        self.tree = Tree(self.translated.site)
+        self.relisted = asyncio.Event()  # a gpud listed other GPUs than we know: the caller begins anew
+        self.translated: Translated
+        self.tree: Tree
         self.started_ns = seams.clock.monotonic_ns()
         self.boot = seams.token_hex(8)
         self.epoch = 0
         self.board: Board
         self.uplink: Uplink | None = None
-        self.pollers: list[LinkPoller] = []
-        self.links: dict[str, Link] = {}
+        self.devices: Devices
+        self.people: People
         self.lateness = Lateness()
         self.journal: Journal
         self.keeping: Keeping
@@ -106,61 +105,71 @@ class Agent:
         self.journal = await Journal.open(seams.disk, seams.spawn, Path(self.file.site.state_dir), on_fault=self._fault)
         self.keeping = Keeping(self.journal, seams.clock, self._fault)
         self.epoch = self.keeping.epoch()
+        listed = {table.id: read_listed(self.journal.kept(f"gpus/{table.id}")) for table in self.file.gpus}
+        self.translated = translate(self.file, listed)
+        self.tree = Tree(self.translated.site)
         self.board = board = self._make_board()
-        exchanger = Exchanger(seams.dial, seams.clock.monotonic_ns)
-        volley = Volley(
-            exchanger,
+        self.people = People(self.tree, board, board.image, self.journal, seams.clock, self._tell_note)
+        self.devices = Devices(
+            self.file,
+            self.translated,
             board,
-            seams.clock,
-            self.translated.targets,
-            observe=self.translated.site.observe,
-            wanted=board.wanted,
+            Doors(seams.dial, seams.transport, seams.gpud, seams.clock, seams.jitter),
+            partial(self._listed, listed),
         )
-        board.use(volley)
         self._make_uplink(board)
         if self.uplink is not None:
             await self.uplink.restore()
         server = None
         if status_path is not None:
-            server = await StatusServer.open(status_path, {"status": lambda question: self.status()})
+            server = await StatusServer.open(
+                status_path, {"status": lambda question: self.status(), **self.people.answers}
+            )
         try:
             async with asyncio.TaskGroup() as tasks:
-                working = [tasks.create_task(work, name=name) for name, work in self._work(exchanger, volley, manager)]
+                working = [tasks.create_task(work, name=name) for name, work in self._work(manager)]
                 if self.uplink is not None:
                     tasks.create_task(self.uplink.run(), name="uplink")
                 manager.ready(self._control_words())
                 log.info("control from now on: %s", self._control_words())
-                await stop.wait()
-                manager.stopping()
+                await _either(stop, self.relisted)
+                if stop.is_set():
+                    manager.stopping()
                 log.info("stopping: nothing rises because of it")
                 for task in working:
                     task.cancel()
                 self.keeping.tell_rest()
                 if self.uplink is not None:
-                    self.uplink.stop("stopped")
+                    self.uplink.stop("stopped" if stop.is_set() else "other GPUs")
         finally:
             if server is not None:
                 await server.close()
         self.keeping.stop()
         await self.journal.close()
 
-    def _work(
-        self, exchanger: Exchanger, volley: Volley, manager: ServiceManager
-    ) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
+    def _work(self, manager: ServiceManager) -> Iterator[tuple[str, Coroutine[Any, Any, None]]]:
         """Everything that runs for as long as we control."""
-        clock, board = self.seams.clock, self.board
-        for name, poller in self._make_pollers().items():
-            yield f"poll:{name}", poller.run()
-        loads = [PolledLoad(target, self.translated.poll_ns[target.load]) for target in self.translated.targets]
-        if loads:
-            yield "poll:loads", LoadPoller(loads, exchanger, board, clock, volley).run()
-        yield "volley", volley.run()
-        yield "arm", board.keep_armed(lambda: exchanger.firing)
+        board = self.board
+        yield from self.devices.work()
+        yield "arm", board.keep_armed(lambda: self.devices.exchanger.firing)
         yield "beat", board.run()
         yield "keeping", self.keeping.run()
         yield "watchdog", feed(manager, lambda: board.beats)
-        yield "lateness", measure_lateness(self.lateness, clock)
+        yield "lateness", measure_lateness(self.lateness, self.seams.clock)
         yield "publish", self._publish()
+
+    def _listed(
+        self,
+        known: Mapping[str, tuple[GpuSteps, ...]],
+        table: str,
+        listed: tuple[GpuSteps, ...],
+    ) -> None:
+        """A gpud said which GPUs it has. Other ones than we know: what we know of the site is built anew with them."""
+        if listed == known[table]:
+            return
+        log.info("[[gpus]] %s has %d GPUs now", table, len(listed))
+        self.journal.post(f"gpus/{table}", listed)
+        self.relisted.set()
 
     def _make_board(self) -> Board:
         return Board(
@@ -172,6 +181,8 @@ class Agent:
             on_notes=self._notes,
             on_durable=self.keeping.durable,
             on_armed=self.keeping.armed,
+            on_panel=lambda plc, local: self.people.panel(plc, local=local),
+            remote=self.translated.remote,
         )
 
     # --- what is told -------------------------------------------------------------------------------------------------
@@ -185,6 +196,9 @@ class Agent:
     def _tell_fault(self, text: str) -> None:
         assert self.uplink is not None
         self.uplink.event({"ev": None, "k": "alarm", "circuit": None, "rule": None, "class": None, "why": text})
+
+    def _tell_note(self, note: EventNote) -> None:
+        self._tell((note,))
 
     def _notes(self, notes: Sequence[Note]) -> None:
         self.keeping.afterwards(partial(self._tell, notes))
@@ -245,33 +259,10 @@ class Agent:
                     self.file.site.control,
                     report.circuit_states(self.tree, self.board),
                     response=report.responses(self.board),
+                    tags=self.people.held(),
                     commissioned=not self.uncommissioned,
                 )
             )
-
-    # --- what is read -------------------------------------------------------------------------------------------------
-
-    def _make_pollers(self) -> dict[str, LinkPoller]:
-        pollers: dict[str, LinkPoller] = {}
-        for table in self.file.links:
-            meters = [meter for meter in self.file.meters if meter.link == table.id]
-            if not meters:
-                continue
-            clock = self.seams.clock
-            link = Link(self.seams.transport(table), clock.monotonic_ns, self.seams.jitter.random)
-            self.links[table.id] = link
-            polled = [
-                PolledMeter(
-                    meter.id,
-                    MeterReader(link, meter.unit_id, load_profile(meter.profile), invert=meter.invert),
-                    meter.fast_ms * 1_000_000,
-                    meter.slow_ms * 1_000_000,
-                )
-                for meter in meters
-            ]
-            pollers[table.id] = LinkPoller(polled, self.board, clock)
-        self.pollers = list(pollers.values())
-        return pollers
 
     # --- for people ---------------------------------------------------------------------------------------------------
 
@@ -283,7 +274,8 @@ class Agent:
     def status(self) -> dict[str, Any]:
         """The whole of what `ballast status` shows."""
         now_ns = self.seams.clock.monotonic_ns()
-        polls_late = [turn.lateness.percentile_ns(99) for poller in self.pollers for turn in poller.turns]
+        turns = [turn for poller in self.devices.pollers.values() for turn in poller.turns]
+        polls_late = [turn.lateness.percentile_ns(99) for turn in turns]
         names = {
             "site": self.file.site.id,
             "agent": self.file.site.agent,
@@ -296,6 +288,8 @@ class Agent:
             "loop_late_ms": self.lateness.percentile_ns(99) / 1e6,
             "polls_late_ms": max(polls_late, default=0) / 1e6,
             "faults": self._faults[-10:],
+            "tags": self.people.held(),
+            "latched": dict(self.board.state.durable.latched),
             "journal": "degraded" if self.journal.degraded else "ok",
             "links": [
                 {
@@ -304,7 +298,7 @@ class Agent:
                     "state": "up" if link.state.connected else "down",
                     "detail": link.state.error,
                 }
-                for name, link in self.links.items()
+                for name, link in self.devices.links.items()
             ],
         }
         if self.uplink is not None:
@@ -329,23 +323,38 @@ async def serve(file: SiteFile, identity: Identity, *, uncommissioned: bool, sto
         paths = [None if text is None else Path(text) for text in (file.mqtt.ca, file.mqtt.cert, file.mqtt.key)]
         wire = MqttWire(broker_at(file.mqtt.url, f"{file.site.id}.{file.site.agent}", *paths))
     raise_descriptor_limit()
-    dial, spawn = SocketDial(), RealSpawn("disk")
-    seams = Seams(
-        dial=dial,
-        transport=lambda table: PymodbusTransport(table.host, table.port),
-        wire=wire,
-        disk=RealDisk(),
-        clock=clock,
-        spawn=spawn,
-        token_hex=secrets.token_hex,
-        jitter=random.SystemRandom(),
-    )
-    agent = Agent(file, seams, identity, uncommissioned=uncommissioned)
+    spawn = RealSpawn("disk")
     folder = os.environ.get("RUNTIME_DIRECTORY", file.site.state_dir)
+    manager = ServiceManager.of(os.environ, os.getpid())
     try:
-        await agent.run(
-            stop, status_path=Path(folder) / SOCKET_NAME, manager=ServiceManager.of(os.environ, os.getpid())
-        )
+        with alone_in(Path(file.site.state_dir)):
+            while not stop.is_set():
+                dial = SocketDial()
+                seams = Seams(
+                    dial=dial,
+                    transport=real_transport,
+                    gpud=lambda table: connect_to(table.at),
+                    wire=wire,
+                    disk=RealDisk(),
+                    clock=clock,
+                    spawn=spawn,
+                    token_hex=secrets.token_hex,
+                    jitter=random.SystemRandom(),
+                )
+                agent = Agent(file, seams, identity, uncommissioned=uncommissioned)
+                try:
+                    await agent.run(stop, status_path=Path(folder) / SOCKET_NAME, manager=manager)
+                finally:
+                    dial.shut()
     finally:
-        dial.shut()
         spawn.close()
+
+
+async def _either(one: asyncio.Event, other: asyncio.Event) -> None:
+    """Waits for the first of two events."""
+    waits = [asyncio.ensure_future(one.wait()), asyncio.ensure_future(other.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

@@ -54,7 +54,6 @@ class Translated(Struct, frozen=True):
     gpus: Mapping[str, tuple[GpuLoad, ...]]  # [[gpus]] table -> its loads
     poll_ns: dict[str, int]  # load -> its poll period
     models: dict[str, str]  # device -> model, where known
-    feedback: Mapping[str, tuple[tuple[str, str, str | None], ...]]  # PLC -> (contactor, its 52a, its 52b if any)
     remote: Mapping[str, str]  # PLC -> the point of its panel's contact
 
 
@@ -98,14 +97,6 @@ def translate(file: SiteFile, gpus: Mapping[str, tuple[GpuSteps, ...]]) -> Trans
         gpu_loads,
         {load.id: load.poll_ns for load in loads},
         models,
-        {
-            plc.id: tuple(
-                (one.id, f"{plc.id}.{one.feedback.closed}", one.feedback.open and f"{plc.id}.{one.feedback.open}")
-                for one in file.contactors
-                if one.plc == plc.id
-            )
-            for plc in file.plcs
-        },
         {plc.id: f"{plc.id}.{REMOTE_BIT}" for plc in file.plcs if REMOTE_BIT in plc.bits},
     )
 

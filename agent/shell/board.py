@@ -10,7 +10,6 @@ The image's mappings are never changed once an image was made of them: they are 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from agent.core.attend import attend
@@ -33,19 +32,8 @@ from drivers.modbus.meter import BlockRead
 
 BEAT_S = 0.1
 ARM_S = 1.0
+NO_PANELS: Mapping[str, str] = {}
 LEASES_MAX = 64  # a keyring holds 64 keys; a circuit needs one limit of each
-
-
-class Switchgear(Struct, frozen=True):
-    """Where contactors show their position, and panels whether they are in remote; by PLC, as names of points."""
-
-    feedback: Mapping[str, tuple[tuple[str, str, str | None], ...]]  # PLC -> (contactor, its 52a, its 52b if any)
-    remote: Mapping[str, str]  # PLC -> its remote contact
-    panel: Callable[[str, bool], None]  # a PLC's panel is in LOCAL, or is not
-
-    @property
-    def plcs(self) -> set[str]:
-        return self.feedback.keys() | self.remote.keys()
 
 
 class Board:
@@ -62,7 +50,8 @@ class Board:
         on_notes: Callable[[Sequence[Note]], None],
         on_durable: Callable[[Durable], None],
         on_armed: Callable[[Mapping[str, str]], None],
-        switchgear: Switchgear | None = None,
+        on_panel: Callable[[str, bool], None] = lambda plc, local: None,
+        remote: Mapping[str, str] = NO_PANELS,
     ) -> None:
         self.tree = tree
         self.rules = rules
@@ -79,7 +68,8 @@ class Board:
         self._on_notes = on_notes
         self._on_durable = on_durable
         self._on_armed = on_armed
-        self._switchgear = switchgear or Switchgear({}, {}, lambda plc, local: None)
+        self._on_panel = on_panel
+        self._remote = remote  # PLC -> the point of its panel's contact, 1 in remote
         self._router: Router | None = None
         self._spares = lowering_setpoints(tree)
         self._points: dict[str, Reading] = {}
@@ -114,8 +104,9 @@ class Board:
             self.device_faults.pop(meter_id, None)
         if not fast:
             return
-        if meter_id in self._switchgear.plcs:
-            self._contactors_read(meter_id, block.taken_ns)
+        contact = self._points.get(self._remote.get(meter_id, ""))
+        if contact is not None and contact.value is not None:
+            self._on_panel(meter_id, contact.value < 0.5)
         if block.registers != self._registers.get(meter_id):
             self._registers[meter_id] = block.registers
             refreshes = self._pulses[meter_id].refreshes + 1 if meter_id in self._pulses else 0
@@ -124,13 +115,13 @@ class Board:
 
     def meter_failed(self, meter_id: str, error: DeviceError) -> None:
         self.device_faults[meter_id] = str(error)
-        for contactor, _, _ in self._switchgear.feedback.get(meter_id, ()):
-            self.load_failed(contactor, Outcome.SILENT, str(error))
 
     def load_read(self, load_id: str, state: MinerState, taken_ns: int) -> None:
         before = self._loads.get(load_id)
         agreed = before.agreed + 1 if before is not None and before.step == state.step else 1
         self._own_loads()[load_id] = LoadSeen(state.step, state.watts, state.measured, taken_ns, agreed)
+        if load_id in self.tree.contactors and (before is None or before.step != state.step):
+            self._rearm.set()
         self.miners[load_id] = state
         self.device_faults.pop(load_id, None)
         if state.repairs:
@@ -168,38 +159,16 @@ class Board:
             self._writes, self._writes_shared = dict(self._writes), False
         return self._writes
 
-    def _contactors_read(self, plc: str, taken_ns: int) -> None:
-        """What the feedback contacts say of each contactor of this PLC; both or neither made is no position."""
-        for contactor, closed_key, open_key in self._switchgear.feedback.get(plc, ()):
-            step = self._position(closed_key, open_key)
-            before = self._loads.get(contactor)
-            agreed = before.agreed + 1 if before is not None and before.step == step else 1
-            self._own_loads()[contactor] = LoadSeen(step, None, False, taken_ns, agreed)
-            if before is None or before.step != step or before.poll is not Outcome.OK:
-                self._rearm.set()
-            self.device_faults.pop(contactor, None)
-            self._news.add(contactor)
-        remote = self._points.get(self._switchgear.remote.get(plc, ""))
-        if remote is not None and remote.value is not None:
-            self._switchgear.panel(plc, remote.value < 0.5)
-
-    def _position(self, closed_key: str, open_key: str | None) -> str | None:
-        closed = self._points.get(closed_key)
-        if closed is None or closed.value is None:
-            return None
-        is_closed = closed.value >= 0.5
-        if open_key is not None:
-            opened = self._points.get(open_key)
-            if opened is None or opened.value is None or (opened.value >= 0.5) == is_closed:
-                return None
-        return "closed" if is_closed else "open"
-
     # --- what people hold and change ----------------------------------------------------------------------------------
 
     def hold(self, held: frozenset[str], local: frozenset[str]) -> None:
         """These are not raised; to the second ones nothing is written."""
         self._held, self._local = held, local
         self._rearm.set()
+
+    def in_local(self, plc: str) -> bool:
+        """Whether nothing may be written to this PLC's contactors."""
+        return any(one.plc == plc and one.id in self._local for one in self.tree.site.contactors)
 
     def change(self, change: Callable[[State], State]) -> None:
         """Changes the core's state between two decisions."""

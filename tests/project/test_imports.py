@@ -35,6 +35,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     ),
     "agent.app": ("agent", "drivers"),
     "agent.report": ("agent", "drivers"),  # parts of app: what the board knows in others' words,
+    "agent.devices": ("agent", "drivers"),
     "agent.translate": ("agent", "drivers"),  # and site.toml in the core's
     "agent.version": (),
     "agent.__main__": ("agent.cli",),
