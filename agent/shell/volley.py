@@ -18,13 +18,16 @@ Rules kept here (design.md, section 4.3 and 4.15)
 - A raise goes only to a load without a flight and without an unknown write; it is never hedged and never repeated.
   What is not sent comes back from fire() with the reason. After an unknown write the state has to be read twice in a
   row the same, both asked after the write, before the load counts as known again.
-- A lowering write that came to nothing known is repeated 2, 5, 15 and 60 s after it was first sent (reference:
-  miners.md 13), unless a read agrees with it, a newer setpoint replaced it or the core does not want it any more. All
-  lowering verbs are idempotent.
+- A lowering write that came to nothing known, or to a refusal that passes by itself (somebody else has the miner's only
+  session), is repeated 2, 5, 15 and 60 s after it was first sent (reference: miners.md 13), unless a read agrees with
+  it, a newer setpoint replaced it or the core does not want it any more. All lowering verbs are idempotent. A session
+  whose opening was never answered may stay open for a minute: the repeats at 60 s come after that.
+- Sessions are ended before run() does, however it ends.
 - In observe nothing is sent at all.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -47,6 +50,7 @@ _JUDGE_SLICE = 32  # answers parsed in one turn of the loop: 50 us each at most
 _JUDGE_AGAIN_S = 0.005
 _JUDGE_LATE_NS = 250_000_000  # an answer is read by then, even if a slow fleet keeps the volley going
 _RENEW_SLICE = 64  # loads whose requests are made anew in one turn of the loop: 10 us each
+_LEAVE_S_MAX = 3.0  # a verb and the end of its session at a miner that answers neither
 _NS_PER_S = 1_000_000_000
 _FOREVER_NS = 1 << 62
 
@@ -84,6 +88,7 @@ class _Flight(Struct, gc=False):
     repeats: int = 0
     told: bool = False
     outcomes: tuple[Outcome, ...] = ()
+    passes: bool = False  # one of them is a refusal that ends by itself
     detail: str = ""
 
 
@@ -164,9 +169,14 @@ class Volley:
 
     async def run(self) -> None:
         """Repeat what must be repeated, and keep the requests fresh, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._repeat_lost(), name="volley:repeat")
-            tasks.create_task(self._renew_perishable(), name="volley:renew")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._repeat_lost(), name="volley:repeat")
+                tasks.create_task(self._renew_perishable(), name="volley:renew")
+        finally:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LEAVE_S_MAX):
+                    await self._exchanger.leave()
 
     async def _renew_perishable(self) -> None:
         good_ns = {load: target.dialect.verb_good_ns for load, target in self._targets.items()}
@@ -282,6 +292,7 @@ class Volley:
         if answer.outcome == "ok":
             verdict = self._targets[load].dialect.decode_answer(step, answer.reply)
             outcome, detail = Outcome(verdict.outcome), verdict.detail
+            flight.passes = flight.passes or verdict.passes
         else:
             outcome, detail = Outcome(answer.outcome), answer.detail
         flight.outcomes += (outcome,)
@@ -304,7 +315,7 @@ class Volley:
             self._unknown[load] = _Unknown(flight.sent_ns)
         elif outcome is not Outcome.UNREACHABLE:
             self._unknown.pop(load, None)
-        lost = outcome in (Outcome.SILENT, Outcome.GARBLED, Outcome.UNREACHABLE)
+        lost = outcome in (Outcome.SILENT, Outcome.GARBLED, Outcome.UNREACHABLE) or flight.passes
         if lost and flight.setpoint.lowers and flight.repeats < len(REPEATS_S):
             due_ns = flight.first_ns + round(REPEATS_S[flight.repeats] * _NS_PER_S)
             self._repeats[load] = (due_ns, flight)
@@ -317,7 +328,7 @@ class Volley:
         return _Ready(
             {
                 step.name: tuple(
-                    Shot(load_id, target.host, target.port, request, True, part)
+                    Shot(load_id, target.host, target.port, request, True, part, dialect.conversation(step.name))
                     for part, request in enumerate(dialect.set_requests(step.name, seen, now_ns))
                 )
                 for step in dialect.steps

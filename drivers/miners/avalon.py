@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from drivers.errors import DeviceError, Garbled, Refused
 from drivers.miners.cgminer import Reply, Status, decode_reply, encode_request, number
-from drivers.miners.dialect import DialectStep, Seen, State, Verdict
+from drivers.miners.dialect import Conversation, DialectStep, Seen, State, Verdict
 
 _LEAD_S = 5
 _KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\[([^\]]*)\]")
@@ -88,6 +88,9 @@ class AvalonDialect(Struct, frozen=True):
             passed_s = -(-max(0, now_ns - seen.heard_ns) // 1_000_000_000)
             return (encode_request("ascset", f"0,soft{step},1:{seen.clock_s + passed_s + _LEAD_S}"),)
         return ()
+
+    def conversation(self, step: str) -> Conversation | None:
+        return None
 
     def decode_answer(self, step: str, reply: bytes) -> Verdict:
         """119 says done. 118 is information, and also how an unknown option is answered: with the list of options."""

@@ -25,6 +25,10 @@ every 30 ms while nothing has been answered, on four connections at most; the fi
 are reset. Nothing is repeated while first connections are still to be opened, what the kernel already holds is read
 first, and repeats.py says who is late rather than slow.
 
+Where a family takes a verb only within a session, a shot is a conversation: opening, verb, end of the session, each on
+a connection of its own. The answer to the opening is read as soon as all shots are begun, and the verb's connection is
+then begun before anything else is; sessions are ended when nothing else is left to do. talks.py has the rules.
+
 Newest wins: firing at a key ends every exchange with that key that an earlier fire() or ask() began. `done` is not
 called for those, the newer shot speaks for the load. Shots of one fire() with the same key and different `part` go side
 by side: cgminer serves 100 connections at once in 10-25 ms, and a lost SYN from there on, so keep parts x 4 below that.
@@ -38,6 +42,7 @@ from drivers.dial import Dial, NoRoom
 from drivers.errors import Unreachable
 from drivers.miners.exchange import Answer, Connection, Due, Exchange, Limits, Shot, Waiting
 from drivers.miners.repeats import Repeats
+from drivers.miners.talks import AGAIN_S, Talks, talking
 
 __all__ = ["Answer", "Exchanger", "Limits", "Shot"]
 
@@ -46,6 +51,8 @@ _SLICE = 64
 _SLICE_NS = 2_500_000  # or as many as begin in this time, on a slow machine
 _LISTEN = 512  # 1 us each
 _READ_BYTES = 16_384
+_PARTINGS = 16  # sessions ended in one turn of the loop: a volley may come at any time, and waits no longer for them
+_LEAVE_AGAIN_S = 0.02
 _BUSY = 64  # this many connections ready at once: we are behind ourselves, so nothing is repeated
 _NO_ROOM = "this machine has no descriptor or port left"
 _NO_ROOM_S = 0.005
@@ -70,6 +77,7 @@ class Exchanger:
         self._finished: deque[tuple[Exchange, Answer]] = deque()
         self._fired = 0  # shots since nothing was out
         self._repeats = Repeats(limits)
+        self._talks = Talks()
         self._connects = Due()
         self._deadlines = Due()
         self._going_on: asyncio.Handle | None = None
@@ -84,7 +92,7 @@ class Exchanger:
 
     @property
     def _opening(self) -> bool:
-        return bool(self._waiting or self._unheard)
+        return bool(self._waiting or self._unheard or self._talks.following)
 
     def fire(self, shots: Sequence[Shot], done: Callable[[Answer], None]) -> None:
         """Put every shot on the wire; `done` is called from the loop, once for each that no newer fire() replaced.
@@ -120,17 +128,27 @@ class Exchanger:
             if not exchange.over:
                 self._end(exchange)
 
+    async def leave(self) -> None:
+        """Return once no session is open: the conversations that are out come to their end, and all are ended."""
+        # Looked at again and again, at a stop alone; an event would burden every volley.
+        while self._talking():  # noqa: ASYNC110
+            await asyncio.sleep(_LEAVE_AGAIN_S)
+
+    def _talking(self) -> bool:
+        lanes = self._lanes.values()
+        return bool(self._talks.leaving) or any(talking(exchange) for lane in lanes for exchange in lane)
+
     def close(self) -> None:
         """End everything by reset; nothing is called for what was out."""
+        self._waiting.clear()
+        for exchange in [exchange for lane in self._lanes.values() for exchange in lane] + list(self._asked.values()):
+            self._end(exchange)
+            if exchange.future is not None:
+                exchange.future.cancel()
+        self._talks = Talks()
         for handle in self._going_on, self._timer:
             if handle is not None:
                 handle.cancel()
-        self._waiting.clear()
-        for connection in tuple(self._connections.values()):
-            if not connection.exchange.over:
-                self._end(connection.exchange)
-                if connection.exchange.future is not None:
-                    connection.exchange.future.cancel()
 
     def _open_slice(self) -> None:
         """Begin the next 64 shots, then give the loop back (it services what is ready) and go on from there."""
@@ -154,6 +172,25 @@ class Exchanger:
         if not self._waiting:
             for key in [key for key in self._newest if key not in self._lanes]:
                 del self._newest[key]
+        self._come_back(room)
+
+    def _follow_slice(self) -> None:
+        """Begin the next 64 of those that go on after an answer."""
+        following = self._talks.following
+        room = True
+        left = _SLICE
+        until_ns = self._clock_ns() + _SLICE_NS
+        while following and left and room:
+            exchange = following.popleft()
+            if not exchange.over and not self._begin(exchange):
+                following.appendleft(exchange)
+                room = False
+            left -= 1
+            if not left % 8 and self._clock_ns() > until_ns:
+                left = 0
+        self._come_back(room)
+
+    def _come_back(self, room: bool) -> None:
         if room:
             self._going_on = self._loop.call_soon(self._go_on)
         else:
@@ -165,12 +202,21 @@ class Exchanger:
         self._going_on = None
         if self._waiting:
             self._open_slice()
+        elif self._talks.following:
+            self._follow_slice()
         elif self._unheard:
             self._listen(_LISTEN)
             self._going_on = self._loop.call_soon(self._go_on)
+        elif self._talks.leaving:
+            self._waiting.append(Waiting(self._talks.partings(_PARTINGS), _nobody, 0))
+            self._open_slice()
         else:
             self._arm()
         self._deliver()
+
+    def _awake(self) -> None:
+        if self._going_on is None:
+            self._going_on = self._loop.call_soon(self._go_on)
 
     def _listen(self, most: int) -> None:
         """Have poll() tell of answers to what has been sent."""
@@ -183,13 +229,17 @@ class Exchanger:
         asked = self._asked.get(shot.key)
         if asked is not None:
             self._finish(asked, "preempted", b"", "a shot was fired at it")
-        for older in [exchange for exchange in self._lanes.get(shot.key, ()) if exchange.volley is not volley]:
-            self._end(older)
-        exchange = Exchange(shot, volley, None)
+        older = [exchange for exchange in self._lanes.get(shot.key, ()) if exchange.volley is not volley]
+        exchange = Exchange(shot, volley, None) if shot.talk is None else self._talks.take_over(shot, volley, older)
+        if exchange.handles:
+            return True
+        for replaced in older:
+            self._end(replaced)
         lane = self._lanes.setdefault(shot.key, [])
         lane.append(exchange)
         if self._begin(exchange):
             return True
+        self._talks.leave(exchange)
         lane.remove(exchange)
         if not lane:
             del self._lanes[shot.key]
@@ -201,7 +251,7 @@ class Exchanger:
         if len(self._connections) >= limits.open_max:
             return False
         now_ns = self._clock_ns()
-        if exchange.begun == 0:
+        if not exchange.opened_ns:
             exchange.opened_ns = now_ns
         try:
             handle = self._dial.open(shot.host, shot.port)
@@ -225,7 +275,7 @@ class Exchanger:
 
     def _send(self, handle: int, connection: Connection, *, watched: bool = True) -> None:
         exchange = connection.exchange
-        request = exchange.shot.request
+        request = exchange.request
         try:
             taken = self._dial.send(handle, request[connection.taken :] if connection.taken else request)
         except OSError as failure:
@@ -237,7 +287,7 @@ class Exchanger:
         whole = connection.taken == len(request)
         if whole and exchange.sent_ns is None:
             exchange.sent_ns = self._clock_ns()
-        if whole and not watched and exchange.volley is not None and self._waiting:
+        if whole and not watched and exchange.volley is not None and (self._waiting or self._talks.following):
             self._unheard.append((handle, connection))
         else:
             self._dial.watch(handle, read=whole, write=not whole)
@@ -276,7 +326,29 @@ class Exchanger:
 
     def _answered(self, handle: int, connection: Connection, reply: bytes) -> None:
         self._repeats.answered(connection.opened_ns, self._clock_ns())
-        self._finish(self._close(handle), "ok", reply, "")
+        exchange = self._close(handle)
+        after = None if exchange.shot.talk is None else self._talks.goes_on(exchange, reply)
+        if after is None:
+            self._finish(exchange, "ok", reply, "")
+        else:
+            self._replace(exchange, after)
+
+    def _replace(self, exchange: Exchange, after: Exchange) -> None:
+        """A conversation goes on: at once, or after a pause when it has to begin anew."""
+        exchange.over = True
+        self._reset(exchange)
+        lane = self._lanes[exchange.shot.key]
+        lane[lane.index(exchange)] = after
+        if after.tries > exchange.tries:
+            self._loop.call_later(AGAIN_S[exchange.tries], self._follow, after)
+            self._awake()
+        else:
+            self._follow(after)
+
+    def _follow(self, exchange: Exchange) -> None:
+        if not exchange.over:
+            self._talks.following.append(exchange)
+            self._awake()
 
     def _drop(self, handle: int, why: str) -> None:
         """A connection has ended without an answer; the exchange goes on while it has others."""
@@ -294,6 +366,8 @@ class Exchanger:
             self._finish(exchange, "silent" if exchange.wrote else "unreachable", b"", why)
 
     def _finish(self, exchange: Exchange, outcome: str, reply: bytes, detail: str) -> None:
+        if outcome == "silent" and exchange.opening:
+            outcome, reply, detail, exchange.sent_ns = "unreachable", b"", f"no session: {detail}", None
         answered_ns = self._clock_ns() if outcome == "ok" else None
         self._finished.append((exchange, exchange.answer(outcome, reply, detail, answered_ns)))
         self._end(exchange)
@@ -303,6 +377,9 @@ class Exchanger:
         exchange.over = True
         self._reset(exchange)
         key = exchange.shot.key
+        if exchange.session is not None:
+            self._talks.leave(exchange)
+            self._awake()
         if exchange.volley is None:
             if self._asked.get(key) is exchange:
                 del self._asked[key]
@@ -313,10 +390,13 @@ class Exchanger:
             del self._lanes[key]
 
     def _reset(self, exchange: Exchange) -> None:
-        for handle in exchange.handles:
-            del self._connections[handle]
-            self._dial.close(handle, reset=True)
-        exchange.handles.clear()
+        for handle in exchange.handles[:]:
+            self._cut(exchange, handle)
+
+    def _cut(self, exchange: Exchange, handle: int) -> None:
+        exchange.handles.remove(handle)
+        del self._connections[handle]
+        self._dial.close(handle, reset=True)
 
     def _deliver(self) -> None:
         """Tell those who wait; they may fire() and ask() from within."""
@@ -363,7 +443,7 @@ class Exchanger:
         while (connecting := self._connects.take(now_ns)) is not None:
             self._connect_late(connecting)
         if not behind and not self._unheard:  # else its answer may be in the kernel
-            if not self._waiting:
+            if not self._waiting and not self._talks.following:
                 self._repeat_late(now_ns)
             while (exchange := self._deadlines.take(now_ns)) is not None:
                 if exchange.newest_ns + self._limits.answer_ns <= now_ns:
@@ -374,9 +454,15 @@ class Exchanger:
     def _repeat_late(self, now_ns: int) -> None:
         for _ in range(_SLICE):
             late = self._repeats.next(now_ns, self._fired)
-            if late is None or not self._begin(late):
+            if late is None:
+                return
+            older = late.handles[:] if late.opening else ()
+            if not self._begin(late):
                 return
             self._repeats.repeated(now_ns)
+            if len(late.handles) > len(older):
+                for handle in older:  # nothing was written on it, so this was never a second opening
+                    self._cut(late, handle)
 
     def _connect_late(self, exchange: Exchange) -> None:
         """A poll without a connection in time: once more, in case its SYN was lost, then no more."""
@@ -398,3 +484,7 @@ class Exchanger:
             self._finish(exchange, "silent", best.held, "no whole answer" if best.begun else "no answer")
         else:
             self._finish(exchange, "unreachable", b"", "no connection in time")
+
+
+def _nobody(answer: Answer) -> None:
+    """Who ended a session does not wait to hear that it is: it would have lapsed."""

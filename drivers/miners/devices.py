@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from drivers.errors import Garbled, Refused
 from drivers.miners.cgminer import Section, decode_reply, encode_request, number
-from drivers.miners.dialect import DialectStep, Seen, State, Verdict
+from drivers.miners.dialect import Conversation, DialectStep, Seen, State, Verdict
 
 # Per verb, the codes that say the device is, or was already, as asked (reference 1.4).
 _TAKEN = {"off": {64, 62, 111, 109}, "on": {63, 61, 110, 108}}
@@ -64,6 +64,9 @@ class DeviceDialect(Struct, frozen=True):
     def set_requests(self, step: str, seen: Seen | None, now_ns: int) -> tuple[bytes, ...]:
         devices = seen.devices if seen else ()
         return tuple(encode_request(device[:3] + _VERBS[step], device[3:]) for device in devices)
+
+    def conversation(self, step: str) -> Conversation | None:
+        return None
 
     def decode_answer(self, step: str, reply: bytes) -> Verdict:
         try:

@@ -9,6 +9,9 @@ caller and is opaque to it. Without a poll some families cannot be told anything
 load is not armed.
 
 An acknowledgement is not an effect: `ok` means that the miner took the verb, or is already in that state.
+
+Some families take a verb only within a *session* that has to be opened first: then set_requests() gives the request
+that opens it, and conversation() what is said from there on. Every request still has a connection of its own.
 """
 
 from collections.abc import Sequence
@@ -53,6 +56,26 @@ class Verdict(Struct, frozen=True):
 
     outcome: str
     detail: str
+    passes: bool = False  # a refusal that ends by itself: asking later is worth it
+
+
+class Session(Struct, frozen=True, gc=False):
+    """What a miner let us open: what is to be said in it, and what ends it."""
+
+    verb: bytes
+    close: bytes
+
+
+class Conversation(Protocol):
+    """How one step is told where the verb needs a session; pure, and the same for every miner of the family."""
+
+    def opened(self, reply: bytes) -> Session | None:
+        """The session that the answer to the opening gives; None: none, and that answer is all there is."""
+        ...
+
+    def again(self, reply: bytes) -> bool:
+        """Whether this answer, to the opening or to the verb, says that opening once more is worth it."""
+        ...
 
 
 class Dialect(Protocol):
@@ -90,6 +113,10 @@ class Dialect(Protocol):
         """The verbs that ask for a step, one Shot each with its `part`; empty while it cannot be told."""
         ...
 
+    def conversation(self, step: str) -> Conversation | None:
+        """What follows the answer to set_requests() where that only opens a session; None: nothing does."""
+        ...
+
     def decode_answer(self, step: str, reply: bytes) -> Verdict:
-        """What the answer to one of these verbs says."""
+        """What the last answer to what set_requests() or conversation() sent says."""
         ...

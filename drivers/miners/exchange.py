@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
+from drivers.miners.dialect import Conversation, Session
 from drivers.miners.splitter import ReplySplitter
 
 
@@ -22,6 +23,7 @@ class Shot(Struct, frozen=True, gc=False):
     request: bytes
     hedge: bool = True  # may be repeated; never for a raise or a verb that must be read once
     part: int = 0  # which of several requests to this key in one fire()
+    talk: Conversation | None = None  # the request opens a session, and this goes on from there
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -30,7 +32,7 @@ class Answer(Struct, frozen=True, gc=False):
     ok           bytes arrived and ended (by NUL, by end of file, by a reset after them, or at the time limit with what
                  looks whole), whatever they say
     silent       the request was written, in part at least, and no whole answer came: its effect is unknown
-    unreachable  not one byte of the request was written
+    unreachable  not one byte of the request was written; or, of a conversation, not one byte of its verb
     preempted    of a poll alone: given up or never sent, because a shot was fired at that miner or this machine had no
                  room; it says nothing about the miner
     """
@@ -57,7 +59,7 @@ class Limits(Struct, frozen=True):
 
 
 class Exchange:
-    """One shot on its way, on one connection or several."""
+    """One shot on its way, on one connection or several; of a conversation one of its requests."""
 
     __slots__ = (
         "answering",
@@ -68,14 +70,22 @@ class Exchange:
         "newest_ns",
         "opened_ns",
         "over",
+        "request",
         "sent_ns",
+        "session",
         "shot",
+        "tries",
         "volley",
+        "welcome",
         "wrote",
     )
 
     def __init__(self, shot: Shot, volley: "Waiting | None", future: "asyncio.Future[Answer] | None") -> None:
         self.shot = shot
+        self.request = shot.request  # of a conversation: what is said now
+        self.session: Session | None = None  # that is open, and what opened it
+        self.welcome = b""
+        self.tries = 0  # how often its conversation was begun before
         self.volley = volley
         self.future = future
         self.handles: list[int] = []
@@ -87,6 +97,11 @@ class Exchange:
         self.answering = False
         self.over = False
         self.detail = ""
+
+    @property
+    def opening(self) -> bool:
+        """Whether it only opens a session: never repeated once written, since a second one would be turned away."""
+        return self.session is None and self.shot.talk is not None
 
     def answer(self, outcome: str, reply: bytes, detail: str, answered_ns: int | None) -> Answer:
         """What came of it."""

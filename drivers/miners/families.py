@@ -7,9 +7,11 @@ identifies and proposes (identify.py), and never writes before the operator has 
 from drivers.miners.avalon import AvalonDialect
 from drivers.miners.devices import DeviceDialect
 from drivers.miners.dialect import Dialect
+from drivers.miners.luxos import LuxosDialect
 
 FAMILIES: dict[str, Dialect] = {
-    dialect.name: dialect for dialect in (AvalonDialect(), DeviceDialect("bfgminer"), DeviceDialect("cgminer"))
+    dialect.name: dialect
+    for dialect in (AvalonDialect(), DeviceDialect("bfgminer"), DeviceDialect("cgminer"), LuxosDialect())
 }
 
 NOT_YET = (
@@ -20,7 +22,6 @@ NOT_YET = (
     "braiins",
     "epic",
     "hiveon",
-    "luxos",
     "mara",
     "vnish",
     "whatsminer",

@@ -5,6 +5,9 @@ slow, for it makes him slower. The two are told apart by the others: connections
 were begun, so a connection is *late* when one begun after it has been answered, or when nobody has answered for 10 ms.
 A fleet (or a machine) that answers in order but slowly is left alone.
 
+What opens a session is only ever repeated before a byte of it was written, and its older connection is reset: that is
+a lost SYN and no hedge.
+
 Whatever the reason, at most a quarter of the volley is repeated in any 100 ms (never under 32). With 2 % loss each way
 about 8 % of the shots need it, so this is not felt; it keeps 1,000 slow answers from becoming 4,000 connections.
 """
@@ -42,7 +45,7 @@ class Repeats:
 
     def begun(self, exchange: Exchange, now_ns: int) -> None:
         """A connection of it was begun."""
-        if exchange.shot.hedge and exchange.begun < self._limits.connections_max:
+        if (exchange.shot.hedge or exchange.opening) and exchange.begun < self._limits.connections_max:
             self._due.append((now_ns + self._limits.hedge_ns, exchange))
 
     def answered(self, opened_ns: int, now_ns: int) -> None:
@@ -57,7 +60,7 @@ class Repeats:
             repeated.popleft()
         if len(repeated) >= max(_REPEATS_MIN, fired // 4):
             return None
-        while due and (due[0][1].over or due[0][1].answering):
+        while due and (due[0][1].over or due[0][1].answering or (due[0][1].opening and due[0][1].wrote)):
             due.popleft()
         if not due or due[0][0] > now_ns:
             return None

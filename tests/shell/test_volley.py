@@ -6,6 +6,7 @@ from agent.core.image import Outcome
 from agent.core.setpoint import Setpoint
 from agent.shell.volley import Held, Target, Volley, worst
 from drivers.miners.dialect import State
+from drivers.miners.luxos import LuxosDialect, LuxosTalk
 from tests.shell.virtual import MS, Ears, Wire, WordDialect, run
 from tests.sim.clock import VirtualClock
 
@@ -229,6 +230,63 @@ def test_a_lowering_is_not_repeated_when_a_read_agrees_or_the_core_wants_it_no_m
         await asyncio.sleep(3)
 
         assert [key for at, (key, _) in zip(rig.wire.fired, rig.wire.requests(), strict=True) if at[0] > 0] == ["m4"]
+
+    run(story)
+
+
+def test_a_lowering_that_is_refused_is_repeated_only_when_the_refusal_passes_and_a_raise_never_is() -> None:
+    async def story(clock: VirtualClock) -> None:
+        rig = Rig(clock)
+        rig.fire(off("m0"), off("m1"), on("m2"))
+        for reply in (b"busy", b"refused", b"busy"):
+            await rig.answer("ok", reply)
+
+        await asyncio.sleep(3)
+
+        assert rig.wire.requests() == [("m0", b"set off"), ("m1", b"set off"), ("m2", b"set on"), ("m0", b"set off")]
+        assert [told[2:] for told in rig.ears.heard if told[1] == "answered"] == [
+            ("m0", "off", Outcome.REFUSED),
+            ("m1", "off", Outcome.REFUSED),
+            ("m2", "on", Outcome.REFUSED),
+        ]
+
+    run(story)
+
+
+def test_a_load_that_was_told_nothing_for_want_of_a_session_may_be_raised_at_once() -> None:
+    async def story(clock: VirtualClock) -> None:
+        rig = Rig(clock)
+        rig.fire(on("m0"))
+        await rig.answer("unreachable")
+
+        assert rig.fire(on("m0")) == ()
+
+    run(story)
+
+
+def test_every_shot_carries_what_follows_its_request_in_that_family() -> None:
+    async def story(clock: VirtualClock) -> None:
+        rig = Rig(clock, dialect=LuxosDialect())  # type: ignore[arg-type]
+
+        rig.fire(off("m0"), on("m1"))
+
+        assert [(shot.request, shot.talk, shot.hedge) for _, shot in rig.wire.fired] == [
+            (b'{"command":"logon"}', LuxosTalk("sleep"), True),
+            (b'{"command":"logon"}', LuxosTalk("wakeup"), False),
+        ]
+
+    run(story)
+
+
+def test_it_does_not_end_before_every_session_is() -> None:
+    async def story(clock: VirtualClock) -> None:
+        rig = Rig(clock)
+        await turns()
+
+        rig.running.cancel()
+        await asyncio.gather(rig.running, return_exceptions=True)
+
+        assert rig.wire.left
 
     run(story)
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from agent.core.image import Outcome
 from drivers.errors import DeviceError, Garbled
 from drivers.miners.client import Answer, Shot
-from drivers.miners.dialect import DialectStep, Seen, State, Verdict
+from drivers.miners.dialect import Conversation, DialectStep, Seen, State, Verdict
 from drivers.modbus.meter import BlockRead
 from tests.sim.clock import VirtualClock
 from tests.sim.loop import VirtualLoop
@@ -78,7 +78,10 @@ class Ears:
 
 
 class WordDialect:
-    """A family whose requests and replies are plain words, with a NUL or without: "set off", "ok", "state on"."""
+    """A family whose requests and replies are plain words, with a NUL or without: "set off", "ok", "state on".
+
+    "busy" is a refusal that passes.
+    """
 
     name = "word"
     port = 4028
@@ -103,9 +106,12 @@ class WordDialect:
         made = f" {now_ns // MS}" if self.verb_good_ns else ""
         return (f"set {step}{made}".encode(),) * self.verbs
 
+    def conversation(self, step: str) -> Conversation | None:
+        return None
+
     def decode_answer(self, step: str, reply: bytes) -> Verdict:
         word = reply.decode().strip("\0")
-        return Verdict(word, f"said {word}")
+        return Verdict("refused" if word == "busy" else word, f"said {word}", passes=word == "busy")
 
 
 class Wire:
@@ -120,6 +126,7 @@ class Wire:
         self.asking = 0
         self.asking_max = 0
         self.answers: deque[tuple[Shot, Callable[[Answer], None]]] = deque()  # shots not answered yet
+        self.left = False
         self.takes_s = 0.001
         self.says: Callable[[Shot], tuple[str, bytes]] = lambda shot: ("ok", b"state on")
 
@@ -134,6 +141,9 @@ class Wire:
         now_ns = self._clock.monotonic_ns()
         sent_ns = None if outcome == "unreachable" else now_ns
         done(Answer(shot.key, outcome, reply, now_ns, sent_ns, now_ns if outcome == "ok" else None, shot.part))
+
+    async def leave(self) -> None:
+        self.left = True
 
     def requests(self) -> list[tuple[str, bytes]]:
         return [(shot.key, shot.request) for _, shot in self.fired]

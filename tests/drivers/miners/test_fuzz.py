@@ -20,6 +20,8 @@ _RECORDED = st.sampled_from(
         kept("bfgminer-5.5.0-local/summary_and_devs.txt"),
         kept("cgminer-4.11.1-local/pools-escaped.json"),
         kept("avalon-q-25052801/litestats.json"),
+        kept("luxos-s19kpro-2025.4.8/config.json"),
+        b'{"SESSION":[{"SessionID":"yJN2nlj1"}],"STATUS":[{"Code":316,"Msg":"Session created","STATUS":"S","When":1}]}',
     ]
 )
 _SHAPED = st.text(alphabet='{}[]",:|=\\ \n\0-+.eE019nainfSTATUSCode', max_size=80).map(str.encode)
@@ -46,6 +48,9 @@ def test_no_bytes_make_anything_but_a_reply_or_garbled(raw: bytes) -> None:
     identify(raw)
     for dialect in FAMILIES.values():
         assert dialect.decode_answer("off", raw).outcome in ("ok", "refused", "garbled")
+        talk = dialect.conversation("off")
+        if talk is not None and (session := talk.opened(raw)) is not None:
+            assert max(len(session.verb), len(session.close)) < 200
         try:
             state = dialect.decode_state([raw], now_ns=1)
         except DeviceError:

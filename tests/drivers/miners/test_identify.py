@@ -28,7 +28,7 @@ def _version(description: str, **fields: str) -> bytes:
         (_version("cgminer 4.9.0", BMMiner="1.0.0", Type="Antminer S19 Pro"), "antminer"),
         (_version("cgminer 4.9.0", BMMiner="2.0.0", Type="Antminer S9 HIVEON"), "hiveon"),
         (_version("vnish 3.8.6", Type="Antminer S9"), "vnish"),
-        (_version("LUXminer 2025.4", LUXminer="2025.4", Type="Antminer S19k Pro"), "luxos"),
+        (kept("luxos-s19kpro-2025.4.8/version.json"), "luxos"),
         (_version("BOSer boser-openwrt", BOSer="0.1"), "braiins"),
         (_version("btminer", API="3.0"), "whatsminer"),
         (_version("GCMINER-1.0 FluxOS", FluxOS="1"), "auradine"),
@@ -47,7 +47,7 @@ def test_what_a_miner_calls_itself_names_its_family(raw: bytes, family: str) -> 
 
 
 def test_every_family_that_can_be_named_is_built_or_listed_as_not_yet() -> None:
-    assert sorted(FAMILIES) == ["avalon", "bfgminer", "cgminer"]
+    assert sorted(FAMILIES) == ["avalon", "bfgminer", "cgminer", "luxos"]
     assert not set(FAMILIES) & set(NOT_YET)
     for name, dialect in FAMILIES.items():
         assert dialect.name == name
