@@ -73,8 +73,9 @@ class Site:
         self.state = folder / "state"
         self.socket = self.state / "ballast.sock"
         self.log = folder / "agent.log"
-        self.dispatch: Issuer
-        self.viewer: Issuer
+        self.dispatch: Issuer  # by hand, here
+        self.desk: Issuer  # by `ballast send`
+        self.viewer: Issuer  # who may command nothing
         self.ears: Ears
         self._agent: subprocess.Popen[bytes] | None = None
         first = free_block()
@@ -182,6 +183,21 @@ class Site:
         traffic = self.rig.do("traffic")
         return sum(len(one["writes"]) for kind in ("miners", "meters") for one in traffic[kind].values())
 
+    def acks(self, command: str) -> list[dict[str, Any]]:
+        """What was answered to a command, in order."""
+        return [
+            record.body
+            for record in self.ears.records()
+            if record.channel.startswith("ack/") and record.body["id"] == command
+        ]
+
+    def outside(self) -> list[str]:
+        """What `ballast send` and `ballast tail` must be told of this site."""
+        assert self.broker is not None
+        pub = str(self.folder / "agent.pem.pub")
+        at = ["--url", f"mqtt://127.0.0.1:{self.broker.port}", "--root", ROOT]
+        return [*at, "--site", self.figures.id, "--agent", AGENT, "--agent-key", pub]
+
     def watts(self) -> float:
         """What the site really draws."""
         watts: float = self.rig.do("state")["watts"]
@@ -221,12 +237,13 @@ class Site:
         figures = self.figures
         agent_pem = self.folder / "agent.pem"
         make_key(agent_pem)
-        self.dispatch, self.viewer = (
+        may = ("curtail", "restore")
+        self.dispatch, self.desk, self.viewer = (
             Issuer(name, self.folder / f"{name}.pem", figures.id, AGENT, roles)
-            for name, roles in (("dispatch", ("curtail", "restore")), ("viewer", ("sink",)))
+            for name, roles in (("dispatch", may), ("desk", may), ("viewer", ("sink",)))
         )
         ring = self.folder / "keyring.json"
-        ring.write_text(keyring(self.dispatch, self.viewer), encoding="utf-8")
+        ring.write_text(keyring(self.dispatch, self.desk, self.viewer), encoding="utf-8")
         host, port = self.rig.meters["main"]
         mqtt = "" if self.broker is None else f'[mqtt]\nurl = "mqtt://127.0.0.1:{self.broker.port}"\nroot = "{ROOT}"'
         self.file.write_text(
