@@ -26,6 +26,7 @@ from agent.core.notes import CommandNote, Note
 from agent.core.rules import Rules
 from agent.core.tree import Tree
 from agent.local.status import SOCKET_NAME, StatusServer
+from agent.shell.alone import alone_in
 from agent.shell.board import Board
 from agent.shell.clock import Clock, SystemClock
 from agent.shell.disk import Disk, RealDisk
@@ -122,7 +123,11 @@ class Agent:
             await self.uplink.restore()
         server = None
         if status_path is not None:
-            server = await StatusServer.open(status_path, {"status": lambda question: self.status()})
+            try:
+                server = await StatusServer.open(status_path, {"status": lambda question: self.status()})
+            except OSError:
+                await self.journal.close()
+                raise
         try:
             async with asyncio.TaskGroup() as tasks:
                 working = [tasks.create_task(work, name=name) for name, work in self._work(exchanger, volley, manager)]
@@ -322,7 +327,7 @@ class Agent:
 
 
 async def serve(file: SiteFile, identity: Identity, *, uncommissioned: bool, stop: asyncio.Event) -> None:
-    """The agent on the real world, until `stop`; OSError when its status socket cannot be had."""
+    """The agent on the real world, until `stop`; OSError when its state folder or status socket cannot be had."""
     clock = SystemClock()
     wire = None
     if file.mqtt is not None:
@@ -343,9 +348,10 @@ async def serve(file: SiteFile, identity: Identity, *, uncommissioned: bool, sto
     agent = Agent(file, seams, identity, uncommissioned=uncommissioned)
     folder = os.environ.get("RUNTIME_DIRECTORY", file.site.state_dir)
     try:
-        await agent.run(
-            stop, status_path=Path(folder) / SOCKET_NAME, manager=ServiceManager.of(os.environ, os.getpid())
-        )
+        with alone_in(Path(file.site.state_dir)):
+            await agent.run(
+                stop, status_path=Path(folder) / SOCKET_NAME, manager=ServiceManager.of(os.environ, os.getpid())
+            )
     finally:
         dial.shut()
         spawn.close()

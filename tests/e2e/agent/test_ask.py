@@ -97,12 +97,26 @@ def test_a_second_agent_on_the_same_state_is_refused(site: Site) -> None:
     second = ask("run", str(site.file), "--uncommissioned")
 
     assert second.returncode == 1
-    assert str(site.socket) in second.stderr
+    assert f"{site.state}/lock: another agent runs on this folder" in second.stderr
+    assert "Traceback" not in second.stderr
     assert site.status()["boot"], "and the first goes on"
+
+
+def test_a_status_socket_that_cannot_be_had_ends_it_in_one_line(site: Site) -> None:
+    file, state = site.folder / "elsewhere.toml", site.folder / "elsewhere"
+    file.write_text(site.file.read_text(encoding="utf-8").replace(str(site.state), str(state)), encoding="utf-8")
+    (state / "ballast.sock").mkdir(parents=True)
+
+    ended = ask("run", str(file), "--uncommissioned")
+
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 2, "its key, and why"
+    assert "is no socket" in ended.stderr
 
 
 def test_without_an_agent_it_says_so(site: Site) -> None:
     assert site.stop() == 0
+    assert "Traceback" not in site.words()
 
     done = ask("status", "--socket", str(site.socket))
 
