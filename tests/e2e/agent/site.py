@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
@@ -208,11 +208,13 @@ class Site:
         return {name for name, miner in self.rig.do("state")["miners"].items() if miner["on"]}
 
     def events(self, kind: str | None = None, rule: str | None = None) -> list[Record]:
-        """The event records that came over MQTT and count as evidence."""
+        """The event records that came over MQTT and count as evidence, in the order in which they were made."""
+        records = self.ears.records("evt")
+        boots = list(dict.fromkeys(record.body["boot"] for record in records))
         return [
             record
-            for record in self.ears.records("evt")
-            if record.body.get("t") == "evt"
+            for record in sorted(records, key=lambda one: (boots.index(one.body["boot"]), one.body["seq"]))
+            if record.body["t"] == "evt"
             and kind in (None, record.body["k"])
             and rule in (None, record.body.get("rule"))
         ]
@@ -264,17 +266,6 @@ class Site:
 def ballast() -> str:
     """The installed command, beside this Python."""
     return str(Path(sys.executable).parent / "ballast")
-
-
-def gapless(records: list[Record], channel: str) -> Iterator[str]:
-    """What is missing or doubled on a channel: within each boot its numbers are 0, 1, 2, .. each once, in any order."""
-    by_boot: dict[str, list[int]] = {}
-    for record in records:
-        if record.channel == channel:
-            by_boot.setdefault(record.body["boot"], []).append(record.body["seq"])
-    for boot, numbers in by_boot.items():
-        if sorted(numbers) != list(range(len(numbers))):
-            yield f"{channel} of {boot}: {numbers}"
 
 
 def now_ns() -> int:
