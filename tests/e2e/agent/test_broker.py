@@ -8,7 +8,8 @@ from tests.e2e.agent.broker import Broker
 from tests.e2e.agent.site import Figures, Site
 
 STORY = ["begin", "cut", "told", "delivered", "return", "end"]
-BACK_S = 40.0  # the agent notices within 20 s, and tries again at most 10 s later
+NOTICED_S = 30.0  # a publish that is not acknowledged within 10 s ends the connection
+BACK_S = 60.0  # tries to connect take up to 10 s each, with pauses of up to 30 s in between
 GOES: dict[str, tuple[Callable[[Broker], None], Callable[[Broker], None]]] = {
     "away": (Broker.stop, Broker.start),
     "frozen": (Broker.freeze, Broker.thaw),
@@ -44,6 +45,7 @@ def test_an_event_while_the_broker_is(how: str, site: Site, own_broker: Broker) 
         off, down_w = site.told("off"), site.watts()
         site.rig.do("frequency", hz=50.0)
         site.eventually("over", lambda: site.words().count("end poi ufr") > over, 30)
+        site.eventually("noticed", lambda: site.status()["broker"]["state"] == "away", NOTICED_S)
     finally:
         come_back(own_broker)
     site.eventually("heard of", lambda: len(site.events(rule="ufr")) >= heard + len(STORY), BACK_S)
