@@ -306,3 +306,16 @@ def test_a_command_found_at_the_start_waits_until_the_loads_are_heard_and_takes_
 
     assert "a/10.0.0.7" not in {setpoint.load for _, setpoint in rig.told}
     assert rig.watts <= 100_000
+
+
+def test_a_load_that_comes_up_by_itself_while_it_may_return_is_not_told_off_again() -> None:
+    rig = shed(ramp_up_w_per_s=1_000.0)
+    while rig.mode() is not Mode.RETURNING:
+        rig.tick()
+    load = next(iter(rig.state.durable.lowered))
+
+    rig.on[load] = True
+    told = rig.tick(20)
+
+    assert not any(setpoint.lowers for setpoint in told)
+    assert "alarm" not in rig.kinds()
