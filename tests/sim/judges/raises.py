@@ -111,7 +111,8 @@ def judge_raise_within_ramp_and_jump(outside: Outside) -> list[Fault]:
     above jump_up.
     """
     rules = outside.rules
-    told = [(sent_at(verb), outside.rated_w[verb.load]) for verb in raises(outside)]
+    # When the connection was begun: a lost SYN lets a verb leave with the next one's.
+    told = sorted((verb.opened_ns, outside.rated_w[verb.load]) for verb in raises(outside))
     largest_w = max([*outside.rated_w.values(), rules.ramp_up_w_per_s * BEATS_S])
     faults: list[Fault] = []
     for number, (from_ns, _) in enumerate(told):

@@ -75,7 +75,9 @@ def _judge_fall(outside: Outside, from_ns: int) -> list[Fault]:
     if not lasting or not whole or stirred or len(known) < FELL_WITHIN_NS / rules.refresh_ns / 2:
         return []
     before_w = outside.net_w(from_ns - rules.refresh_ns)
-    fell_w = before_w - outside.net_w(by_ns)
+    # Nobody commands the unmetered load: if it rose meanwhile, what the loads gave up counts.
+    rose_w = max(0.0, outside.unmetered(by_ns) - outside.unmetered(from_ns))
+    fell_w = before_w - outside.net_w(by_ns) + rose_w
     wander_w = 0.08 * rules.unmetered_w + 6 * rules.noise_w
     left = [load for load, rated_w in outside.rated_w.items() if outside.watts(load, by_ns) > 0.5 * rated_w]
     untold = [
@@ -117,7 +119,7 @@ def judge_blind_goes_to_fallback(outside: Outside) -> list[Fault]:
             on = [load for load, rated_w in outside.rated_w.items() if outside.watts(load, by_ns) > 0.5 * rated_w]
             tried = {talk.load for talk in outside.talks if _lowers(talk) and before_ns <= talk.opened_ns <= by_ns}
             untold = [load for load in on if load not in tried]
-            net_w = outside.net_w(by_ns)
+            net_w = outside.net_w(by_ns) - outside.unmetered(by_ns) + rules.unmetered_w  # all that can be known of it
             if net_w > rules.fallback_w * 1.02 + 0.05 * rules.unmetered_w and untold:
                 what = f"still {net_w / 1e3:.1f} kW, not {rules.fallback_w / 1e3:.1f}, and {len(untold)} loads untold"
                 faults.append(Fault("blind_goes_to_fallback", by_ns, what))
