@@ -27,6 +27,7 @@ from agent.core.rules import Rules
 from agent.core.tree import Tree
 from agent.devices import Devices, Doors, read_listed, real_transport
 from agent.local.status import SOCKET_NAME, StatusServer
+from agent.shell.alone import alone_in
 from agent.shell.board import Board
 from agent.shell.clock import Clock, SystemClock
 from agent.shell.disk import Disk, RealDisk
@@ -122,9 +123,12 @@ class Agent:
             await self.uplink.restore()
         server = None
         if status_path is not None:
-            server = await StatusServer.open(
-                status_path, {"status": lambda question: self.status(), **self.people.answers}
-            )
+            answers: dict[str, Any] = {"status": lambda question: self.status(), **self.people.answers}
+            try:
+                server = await StatusServer.open(status_path, answers)
+            except OSError:
+                await self.journal.close()
+                raise
         try:
             async with asyncio.TaskGroup() as tasks:
                 working = [tasks.create_task(work, name=name) for name, work in self._work(manager)]
@@ -316,7 +320,7 @@ class Agent:
 
 
 async def serve(file: SiteFile, identity: Identity, *, uncommissioned: bool, stop: asyncio.Event) -> None:
-    """The agent on the real world, until `stop`; OSError when its status socket cannot be had."""
+    """The agent on the real world, until `stop`; OSError when its state folder or status socket cannot be had."""
     clock = SystemClock()
     wire = None
     if file.mqtt is not None:

@@ -240,7 +240,7 @@ def inverted(profile: Profile) -> Profile:
 
 
 def wired(profile: Profile, names: Mapping[str, str]) -> Profile:
-    """A PLC as one site has it: its bits by the site's names (name -> bit), and its heartbeat's registers among its points.
+    """A PLC as one site has it: bits by the site's names (name -> bit), and the heartbeat's registers among the points.
 
     A bit that the site does not name keeps the profile's name.
     """

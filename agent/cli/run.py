@@ -99,7 +99,7 @@ async def _serve(file: SiteFile, identity: Identity, uncommissioned: bool) -> in
     try:
         await serve(file, identity, uncommissioned=uncommissioned, stop=stop)
     except OSError as error:
-        # The status socket cannot be had: another agent answers there, or the folder is not ours.
+        # The state folder or the status socket cannot be had: another agent is there, or it is not ours.
         print(f"{error.filename or ''}: {error.strerror or error}", file=sys.stderr)
         return EXIT_FAILED
     return EXIT_OK

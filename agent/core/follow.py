@@ -4,7 +4,7 @@ A lowered load
     agrees                  confirmed; it is counted, and may be raised later
     never got there         it did not follow: it is no longer counted as lowered, and is mistrusted for ten minutes
     was there and left      it moved by itself: told again once; the second time within ten minutes it is contested,
-                            not fought, and not counted
+                            not fought, and not counted; while it may return anyway it is simply not ours any more
 A rising load
     agrees and is due       arrived
     does not, when due      back among the lowered, tried again after a while
@@ -101,7 +101,7 @@ def follow(tree: Tree, state: State, image: Image, now_ns: int) -> Followed:
         lowered = dict(durable.lowered) if lowered is None else lowered
         if verdict is None:
             del lowered[load]
-            if tree.fed_by.get(load, "") not in durable.rising:
+            if tree.fed_by.get(load, "") not in durable.rising and not _may_return(state, down):
                 failed.append((load, "contested" if down.confirmed else "did not follow"))
         else:
             lowered[load] = verdict
@@ -138,6 +138,12 @@ def follow(tree: Tree, state: State, image: Image, now_ns: int) -> Followed:
     return Followed(replace(state, durable=after, mistrusted=mistrusted), tuple(again), tuple(failed))
 
 
+def _may_return(state: State, down: Lowered) -> bool:
+    """Whether what this load was lowered for is over: found up, it came back sooner, or we raised it and died."""
+    event = state.durable.events.get(down.event)
+    return event is None or event.lifted
+
+
 def _mode(state: State, circuit: str) -> Mode:
     memory = state.circuits.get(circuit)
     return Mode.BOOT if memory is None else memory.mode
@@ -154,7 +160,7 @@ def _look(tree: Tree, state: State, load: str, down: Lowered, seen: LoadSeen) ->
     if not down.confirmed:
         return down if seen.taken_ns < down.told_ns + reach_ns else None
     booting = any(_mode(state, circuit) is Mode.BOOT for circuit in tree.nodes_of[load])
-    if booting:
+    if booting or _may_return(state, down):
         return None
     if down.moved_ns is not None and seen.taken_ns - down.moved_ns < CONTEST_NS:
         return None

@@ -248,10 +248,14 @@ def _needed_w(
     if binding.cls is BoundClass.PROTECT:
         return ends_w - binding.hi_w
     event = event_of(state.durable, binding.key)
-    if event is None or not event.told_w:
+    answered = event is not None and event.told_w > 0
+    booting = state.circuits.get(name, NO_MEMORY).mode is Mode.BOOT
+    if booting and (answered or binding.cls in MIN_ON_CLASSES):
+        # Loads that are not heard yet count for nothing, so all of them would go, those too that somebody else switched
+        # off. What was answered before the restart, and what is no protection, waits until they are heard.
+        return 0.0
+    if not answered:
         return ends_w - binding.hi_w
-    if state.circuits.get(name, NO_MEMORY).mode is Mode.BOOT:
-        return 0.0  # answered before the restart; loads that are not heard yet count for nothing, so all would go
     # A request answered once is judged on steady readings, or noise would shed one load after another.
     if any(name in cut_sent.falls for cut_sent in state.durable.cuts):
         return 0.0

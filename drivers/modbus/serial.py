@@ -14,6 +14,7 @@ from pymodbus import FramerType
 from pymodbus.client import AsyncModbusSerialClient
 from pymodbus.client.base import ModbusBaseClient
 
+from drivers.errors import Unreachable
 from drivers.modbus.transport import LATE_S, NEVER_S, PymodbusTransport
 
 CHARACTER_BITS = 11
@@ -52,6 +53,14 @@ class SerialTransport(PymodbusTransport):
 
     def settle(self) -> None:
         self._owed_until = None  # what it owed is thrown away before the next request goes out
+
+    async def connect(self) -> None:
+        try:
+            await super().connect()
+        except termios.error as error:
+            line = self._line
+            wrong = f"the port cannot be set to {line.baudrate} baud, parity {line.parity}, {line.stopbits} stop bits"
+            raise Unreachable(self.address, wrong) from error
 
     def _make_client(self) -> ModbusBaseClient:
         client: ModbusBaseClient = AsyncModbusSerialClient(

@@ -118,7 +118,8 @@ class PymodbusTransport:
         self._heard = b""  # the newest bytes since the request went out
         self._nonsense: str | None = None  # why they are no answer
         self._waiting: asyncio.Timeout | None = None  # the request in progress
-        self._owed_until: float | None = None  # loop time until when the answer to a request given up may come
+        self._owed_until: float | None = None  # loop time until when the answer to a request given up may come ...
+        self._owed_by: ModbusBaseClient | None = None  # ... and on which connection that was asked for
 
     @property
     def connected(self) -> bool:
@@ -131,9 +132,9 @@ class PymodbusTransport:
         return max(0.0, self._owed_until - asyncio.get_running_loop().time())
 
     def settle(self) -> None:
-        if self._owed_until is not None:
-            self._owed_until = None
+        if self._owed_until is not None and self._owed_by is self._client:
             self.close()
+        self._owed_until = self._owed_by = None
 
     async def connect(self) -> None:
         self.close()
@@ -239,7 +240,7 @@ class PymodbusTransport:
             raise
         except BaseException:
             if self._late_s:
-                self._owed_until = sent + self._late_s
+                self._owed_until, self._owed_by = sent + self._late_s, client
             raise
 
     def _lost(self, client: ModbusBaseClient) -> None:

@@ -2,12 +2,12 @@
 
 import msgspec
 
-from agent.core.image import Outcome, Write
+from agent.core.image import Lease, Outcome, Write
 from agent.core.notes import EventNote
 from agent.core.react import react
 from agent.core.restore import restored
 from agent.core.state import Durable, Mode
-from tests.core.rig import SECOND, TICK, UFR, Rig, a_site
+from tests.core.rig import SECOND, START, TICK, UFR, Rig, a_site
 
 
 def shed(**more: float) -> Rig:
@@ -290,3 +290,32 @@ def test_an_event_whose_begin_was_not_told_before_the_crash_is_told_after_it() -
     fresh.tick(3)
 
     assert fresh.kinds().count("begin") == 1
+
+
+def test_a_command_found_at_the_start_waits_until_the_loads_are_heard_and_takes_no_load_that_was_off() -> None:
+    rig = Rig(a_site(), UFR)
+    rig.on["a/10.0.0.7"] = False  # switched off by somebody else
+    rig.leases = (Lease("c1", "dispatch", "poi", 100_000.0, START, None),)
+    heard = dict(rig.on)
+    rig.dark = set(heard)
+    rig.arm()
+
+    rig.tick(1, reading=False)
+    rig.dark = set()
+    rig.tick(30)
+
+    assert "a/10.0.0.7" not in {setpoint.load for _, setpoint in rig.told}
+    assert rig.watts <= 100_000
+
+
+def test_a_load_that_comes_up_by_itself_while_it_may_return_is_not_told_off_again() -> None:
+    rig = shed(ramp_up_w_per_s=1_000.0)
+    while rig.mode() is not Mode.RETURNING:
+        rig.tick()
+    load = next(iter(rig.state.durable.lowered))
+
+    rig.on[load] = True
+    told = rig.tick(20)
+
+    assert not any(setpoint.lowers for setpoint in told)
+    assert "alarm" not in rig.kinds()

@@ -1,4 +1,4 @@
-"""The packaged profiles of PLCs: each is loaded, named as its file, sourced, and read in the blocks that its comments say."""
+"""The packaged profiles of PLCs: each is loaded, named as its file, sourced, and read as its comments say."""
 
 import pytest
 

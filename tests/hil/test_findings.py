@@ -17,7 +17,7 @@ _RELEASED = _PLAY + 39 * _S
 _SENT = _PLAY + 70 * _S
 _LAPSE = _SENT + figures.LEASE_S * _S
 _END = _PLAY + 110 * _S
-_MINERS = [f"127.9.9.{number}" for number in range(39)]
+_MINERS = [f"127.9.9.{number}" for number in range(figures.MINERS)]
 
 
 class _Told(Evidence):
@@ -39,11 +39,11 @@ class Story:
             started_ns=_PLAY - 3 * _S, normal_ns=_PLAY - _S, played_ns=_PLAY, recorded_s=32.0, returned_ns=_SENT - _S,
             sent_ns=_SENT, send_exit=0, capped_from_w=200_000.0, lapsed_return_ns=_END - _S, ended_ns=_END, stop_exit=0,
         )  # fmt: skip
-        self.watts = {_PLAY: 200e3, _CROSSING + 5 * _S: 80e3, _RELEASED + 15 * _S: 200e3, _SENT + 8 * _S: 95e3}
+        self.watts = {_PLAY: 200e3, _CROSSING + 5 * _S: 12e3, _RELEASED + 15 * _S: 200e3, _SENT + 8 * _S: 95e3}
         self.watts[_LAPSE + 9 * _S] = 200e3
         self.hertz = {_PLAY: 49.99, _CROSSING: 49.4, _RELEASED: 49.96}
-        self.off_ns = [_CROSSING + 10_000_000] * 39
-        self.on_ns = [_RELEASED + 4 * _S + index * 200_000_000 for index in range(39)]  # 18 kW/s
+        self.off_ns = [_CROSSING + 10_000_000] * figures.MINERS
+        self.on_ns = [_RELEASED + 4 * _S + index * 180_000_000 for index in range(figures.MINERS)]  # 18 kW/s
         self.cap_on_ns = _LAPSE + _S
         self.records = [("evt", {"k": kind, "rule": "ufr"}, _CROSSING + _S) for kind in ("begin", "told", "delivered")]
         self.records.append(("evt", {"k": "end", "rule": "ufr"}, _SENT - _S))
@@ -87,7 +87,7 @@ def test_a_course_as_it_must_be_passes_every_step() -> None:
 def test_times_count_from_the_change_of_the_register() -> None:
     times = [(measured.what, measured.ns, measured.since) for measured in Story().findings().times]
 
-    assert ("last of 39 miners told to stop", 10_000_000, "register below 49.50 Hz") in times
+    assert (f"last of {figures.MINERS} miners told to stop", 10_000_000, "register below 49.50 Hz") in times
     assert all(ns is not None for _, ns, _ in times)
 
 
@@ -96,7 +96,7 @@ def _too_early(story: Story) -> None:
 
 
 def _too_late(story: Story) -> None:
-    story.off_ns = [_PLAY + 31 * _S] * 39
+    story.off_ns = [_PLAY + 31 * _S] * figures.MINERS
 
 
 def _not_delivered(story: Story) -> None:
@@ -108,7 +108,7 @@ def _no_end(story: Story) -> None:
 
 
 def _too_fast(story: Story) -> None:
-    story.on_ns = [_RELEASED + 4 * _S + index * 1_000_000 for index in range(39)]
+    story.on_ns = [_RELEASED + 4 * _S + index * 1_000_000 for index in range(figures.MINERS)]
 
 
 def _before_release(story: Story) -> None:
@@ -144,7 +144,7 @@ def _killed(story: Story) -> None:
     [
         (_too_early, "nothing is told to stop while"),
         (_too_late, "the loads are told to stop at the 12:33:20 sample"),
-        (_not_delivered, "the meter shows 120 kW less"),
+        (_not_delivered, f"the meter shows {figures.SHED_KW:g} kW less"),
         (_no_end, "the event arrives over MQTT"),
         (_too_fast, "the loads return by ramp"),
         (_before_release, "the loads return by ramp"),

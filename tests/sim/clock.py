@@ -13,15 +13,16 @@ WALL_MS = 1_799_000_000_000  # where the wall clock starts: early in 2027
 class VirtualClock:
     """What agent/shell/clock.py's Clock promises; told to step, to be missing, to boot."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
+    def __init__(self, loop: VirtualLoop, read_ns: int = 0) -> None:
         self._loop = loop
+        self._read_ns = read_ns
         self._boots = 1
         self._booted_ns = 0  # the loop's time at which this boot's monotonic clock showed 0
         self.step_ms = 0  # how far the wall clock is off
         self.missing = False  # an edge controller without its clock battery
 
     def monotonic_ns(self) -> int:
-        self._loop.now_ns += READ_NS
+        self._loop.now_ns += self._read_ns
         return self._loop.now_ns - self._booted_ns
 
     def wall_ms(self) -> int | None:

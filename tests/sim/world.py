@@ -18,7 +18,7 @@ from types import TracebackType
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from tests.sim.agent import LivingAgent, load_site
-from tests.sim.clock import VirtualClock
+from tests.sim.clock import READ_NS, VirtualClock
 from tests.sim.disk import Platter
 from tests.sim.issuer import Issuer
 from tests.sim.judges.outside import Life, Moved, Outside
@@ -50,7 +50,7 @@ class World:
         self.loop = VirtualLoop()
         mark_tasks(self.loop)
         self.random = Random(seed)
-        self.clock = VirtualClock(self.loop)
+        self.clock = VirtualClock(self.loop, READ_NS)
         self.weather = weather or Weather()
         self.network = Network(self.loop, self._chance("network"), self.weather)
         self.miners = [

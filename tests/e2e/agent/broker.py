@@ -138,6 +138,11 @@ class Ears:
         with self._lock:
             return [*self._evidence.refused, *self._evidence.missing()]
 
+    def missing(self) -> list[str]:
+        """What neither came nor was declared lost."""
+        with self._lock:
+            return self._evidence.missing()
+
     def _on_connect(self, client: mqtt.Client, *_: object) -> None:
         client.subscribe([(f"{self._prefix}/{channel}", 1) for channel in CHANNELS])
 

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
 from types import TracebackType
@@ -73,8 +73,9 @@ class Site:
         self.state = folder / "state"
         self.socket = self.state / "ballast.sock"
         self.log = folder / "agent.log"
-        self.dispatch: Issuer
-        self.viewer: Issuer
+        self.dispatch: Issuer  # by hand, here
+        self.desk: Issuer  # by `ballast send`
+        self.viewer: Issuer  # who may command nothing
         self.ears: Ears
         self._agent: subprocess.Popen[bytes] | None = None
         first = free_block()
@@ -182,6 +183,21 @@ class Site:
         traffic = self.rig.do("traffic")
         return sum(len(one["writes"]) for kind in ("miners", "meters") for one in traffic[kind].values())
 
+    def acks(self, command: str) -> list[dict[str, Any]]:
+        """What was answered to a command, in order."""
+        return [
+            record.body
+            for record in self.ears.records()
+            if record.channel.startswith("ack/") and record.body["id"] == command
+        ]
+
+    def outside(self) -> list[str]:
+        """What `ballast send` and `ballast tail` must be told of this site."""
+        assert self.broker is not None
+        pub = str(self.folder / "agent.pem.pub")
+        at = ["--url", f"mqtt://127.0.0.1:{self.broker.port}", "--root", ROOT]
+        return [*at, "--site", self.figures.id, "--agent", AGENT, "--agent-key", pub]
+
     def watts(self) -> float:
         """What the site really draws."""
         watts: float = self.rig.do("state")["watts"]
@@ -192,11 +208,13 @@ class Site:
         return {name for name, miner in self.rig.do("state")["miners"].items() if miner["on"]}
 
     def events(self, kind: str | None = None, rule: str | None = None) -> list[Record]:
-        """The event records that came over MQTT and count as evidence."""
+        """The event records that came over MQTT and count as evidence, in the order in which they were made."""
+        records = self.ears.records("evt")
+        boots = list(dict.fromkeys(record.body["boot"] for record in records))
         return [
             record
-            for record in self.ears.records("evt")
-            if record.body.get("t") == "evt"
+            for record in sorted(records, key=lambda one: (boots.index(one.body["boot"]), one.body["seq"]))
+            if record.body["t"] == "evt"
             and kind in (None, record.body["k"])
             and rule in (None, record.body.get("rule"))
         ]
@@ -221,12 +239,13 @@ class Site:
         figures = self.figures
         agent_pem = self.folder / "agent.pem"
         make_key(agent_pem)
-        self.dispatch, self.viewer = (
+        may = ("curtail", "restore")
+        self.dispatch, self.desk, self.viewer = (
             Issuer(name, self.folder / f"{name}.pem", figures.id, AGENT, roles)
-            for name, roles in (("dispatch", ("curtail", "restore")), ("viewer", ("sink",)))
+            for name, roles in (("dispatch", may), ("desk", may), ("viewer", ("sink",)))
         )
         ring = self.folder / "keyring.json"
-        ring.write_text(keyring(self.dispatch, self.viewer), encoding="utf-8")
+        ring.write_text(keyring(self.dispatch, self.desk, self.viewer), encoding="utf-8")
         host, port = self.rig.meters["main"]
         mqtt = "" if self.broker is None else f'[mqtt]\nurl = "mqtt://127.0.0.1:{self.broker.port}"\nroot = "{ROOT}"'
         self.file.write_text(
@@ -247,17 +266,6 @@ class Site:
 def ballast() -> str:
     """The installed command, beside this Python."""
     return str(Path(sys.executable).parent / "ballast")
-
-
-def gapless(records: list[Record], channel: str) -> Iterator[str]:
-    """What is missing or doubled on a channel: within each boot its numbers are 0, 1, 2, .. each once."""
-    by_boot: dict[str, list[int]] = {}
-    for record in records:
-        if record.channel == channel:
-            by_boot.setdefault(record.body["boot"], []).append(record.body["seq"])
-    for boot, numbers in by_boot.items():
-        if numbers != list(range(len(numbers))):
-            yield f"{channel} of {boot}: {numbers}"
 
 
 def now_ns() -> int:

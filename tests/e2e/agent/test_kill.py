@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from hil.evidence import Record
 from tests.e2e.agent.broker import Broker
-from tests.e2e.agent.site import Figures, Site, gapless, now_ns
+from tests.e2e.agent.site import Figures, Site, now_ns
 
 AT_ONCE = 10
 READS = 3  # of every miner: more than two seconds, so its minimum off time is over
@@ -38,7 +38,7 @@ class Life(Struct, frozen=True):
     gaps: list[Record]
     boots: list[str]
     refused: list[str]
-    holes: list[str]
+    missing: list[str]
 
 
 def crossing_read(site: Site) -> bool:
@@ -108,7 +108,7 @@ def live(folder: Path, broker: Broker, number: int, instant: str) -> Life:
             [record for record in records if record.body["t"] == "gap"],
             list(dict.fromkeys(record.body["boot"] for record in site.ears.records())),
             site.ears.refused(),
-            list(gapless(site.ears.records(), "evt")),
+            site.ears.missing(),
         )
 
 
@@ -141,7 +141,7 @@ def test_killed_when(instant: str, lives: dict[str, Future[Life]]) -> None:
     assert life.on >= life.miners - {life.was_off} - life.moved, "and all of that"
     assert len(life.boots) == 2
     assert life.refused == []
-    assert life.holes == []
+    assert life.missing == []
     assert_one_event(life, surely=list(INSTANTS).index(instant) >= JOURNALED)
 
 
@@ -153,5 +153,5 @@ def assert_one_event(life: Life, *, surely: bool) -> None:
     if names:
         assert story.count("end") == 1
         assert story[-1] == "end"
-        lost = any(gap.body["boot"] == life.boots[0] for gap in life.gaps)
+        lost = any(gap.body["of"] == life.boots[0] for gap in life.gaps)
         assert story[0] == "begin" or lost

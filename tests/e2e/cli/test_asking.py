@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from agent.__main__ import main
-from agent.cli import asking
+from agent.local.status import SOCKET_NAME
 from tests.config.sites import changed, written
 
 ROOT = Path(__file__).parents[3]
@@ -60,7 +60,7 @@ def test_status_asks_one_line_and_prints_what_it_is_told(tmp_path: Path, capsys:
 def test_status_finds_the_socket_by_the_site_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site = written(tmp_path, changed(("nominal_hz", 'state_dir = "."\nnominal_hz')))
 
-    with answering(tmp_path / asking.SOCKET_NAME, line(STATUS)):
+    with answering(tmp_path / SOCKET_NAME, line(STATUS)):
         code = main(["status", "--site", str(site)])
 
     assert code == 0
@@ -70,7 +70,7 @@ def test_status_finds_the_socket_by_the_site_file(tmp_path: Path, capsys: pytest
 def test_check_live_prints_the_running_agents_ladder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     site = written(tmp_path, changed(("nominal_hz", 'state_dir = "."\nnominal_hz')))
 
-    with answering(tmp_path / asking.SOCKET_NAME, line(STATUS)):
+    with answering(tmp_path / SOCKET_NAME, line(STATUS)):
         code = main(["check", "--live", str(site)])
 
     printed = capsys.readouterr().out

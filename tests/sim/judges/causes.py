@@ -21,6 +21,7 @@ class Cause(Struct, frozen=True):
 
 
 NEVER = 1 << 62
+SOONER_NS = NS_PER_S // 2  # slopes are taken between answers here and between refreshes there: a poll or two apart
 GRACE_NS = 10 * NS_PER_S  # a lowering verb may come this long after its cause is gone: retries, substitutes
 
 
@@ -94,7 +95,7 @@ def frequency_causes(outside: Outside) -> list[Cause]:
             elif answer.at_ns - above_ns > rules.release_for_ns:
                 to_ns = answer.at_ns + GRACE_NS
                 break
-        found.append(Cause(crossing.at_ns, to_ns, "frequency crossed"))
+        found.append(Cause(crossing.at_ns - SOONER_NS, to_ns, "frequency crossed"))
     return found
 
 
@@ -108,6 +109,7 @@ def limit_causes(outside: Outside) -> list[Cause]:
 def command_causes(outside: Outside) -> list[Cause]:
     """The same for every command that deserved to be obeyed, while its lease ran."""
     found: list[Cause] = []
+    unknown = silences(outside, NS_PER_S)  # then the agent has its estimate alone
     for sent in outside.sent:
         if sent.deserves != "accepted" or sent.limit_w is None:
             continue
@@ -117,6 +119,7 @@ def command_causes(outside: Outside) -> list[Cause]:
         to_ns = (sent.accepted_ns or 0) + (sent.lease_ns or 0) if told else NEVER
         to_ns = min([to_ns, *released]) + GRACE_NS
         found += _over(outside, sent.limit_w, sent.at_ns, to_ns, f"command {sent.id}")
+        found += [Cause(max(cause.from_ns, sent.at_ns), min(cause.to_ns, to_ns), cause.why) for cause in unknown]
     return found
 
 
@@ -135,12 +138,16 @@ def _over(outside: Outside, limit_w: float, from_ns: int, to_ns: int, why: str) 
 
 def blind_causes(outside: Outside) -> list[Cause]:
     """From blind_after of silence until a good power reading came again, for each life."""
+    return silences(outside, outside.rules.blind_after_ns - outside.rules.refresh_ns)
+
+
+def silences(outside: Outside, after_ns: int) -> list[Cause]:
+    """When a life had heard no new power for so long."""
     found: list[Cause] = []
-    after_ns = outside.rules.blind_after_ns
     for life in outside.lives:
         end_ns = life.to_ns if life.to_ns is not None else outside.now_ns
         good = [seen.at_ns for seen in outside.powers() if seen.life == life.number]
         for before_ns, next_ns in zip([life.from_ns, *good], [*good, end_ns], strict=True):
-            if next_ns - before_ns > after_ns - outside.rules.refresh_ns:
-                found.append(Cause(before_ns + after_ns - outside.rules.refresh_ns, next_ns + GRACE_NS, "blind"))
+            if next_ns - before_ns > after_ns:
+                found.append(Cause(before_ns + after_ns, next_ns + GRACE_NS, "the net power is unknown"))
     return found

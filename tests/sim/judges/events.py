@@ -15,6 +15,7 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
     begun: dict[str, tuple[str, str]] = {}
     begun_by: dict[str, object] = {}  # who is killed can't know whether its last words were heard
     ended: set[str] = set()
+    returning: set[str] = set()
     for record in event_records(outside):
         body, at_ns = record.body, record.message.at_ns
         event, kind = str(body.get("ev", "")), str(body.get("k"))
@@ -25,7 +26,8 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
         if kind == "begin" and part[0] in (0, 1):
             if begun_by.get(event) == body.get("boot"):
                 faults.append(Fault(name, at_ns, f"{event} begins again"))
-            twins = [other for other, where in begun.items() if where == place and other not in ended]
+            open_ones = [other for other, where in begun.items() if where == place and other not in ended]
+            twins = [other for other in open_ones if other not in returning]
             if twins and event not in begun and body.get("class") != "command":
                 faults.append(Fault(name, at_ns, f"{event} begins on {place} while {twins[0]} is open"))
             begun[event] = place
@@ -39,6 +41,8 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
             faults.append(Fault(name, at_ns, f"{event} tells {kind} after its end"))
         if kind == "end":
             ended.add(event)
+        elif kind == "return":
+            returning.add(event)  # its loads come back; a new crossing then is a new event
     return faults
 
 

@@ -1,6 +1,6 @@
 """Lowering: what must fall falls in its time; what need not stays where it is (invariants 1, 2, 7, 15)."""
 
-from tests.sim.judges.causes import causes, crossings, frequency_causes
+from tests.sim.judges.causes import SOONER_NS, causes, crossings, frequency_causes
 from tests.sim.judges.outside import NS_PER_S, Asks, Fault, Outside, Talk, sent_at
 
 TOLD_WITHIN_NS = NS_PER_S  # a crossing's answer to the last verb, hung loads and lost SYNs included
@@ -42,12 +42,14 @@ def judge_crossing_sheds(outside: Outside) -> list[Fault]:
     for crossing in crossings(outside):
         life = outside.life_at(crossing.at_ns)
         budget_ns = rules.confirm_refreshes * rules.refresh_ns + TOLD_WITHIN_NS
-        if life is None or crossing.at_ns - life.from_ns < STARTED_NS or _busy(outside, crossing.at_ns):
+        if life is None or crossing.at_ns - life.from_ns < STARTED_NS or _busy(outside, crossing.at_ns - SOONER_NS):
             continue
         if (life.to_ns or outside.now_ns) < crossing.at_ns + budget_ns:
             continue
         told = {
-            talk.load for talk in outside.talks if _lowers(talk) and 0 <= talk.opened_ns - crossing.at_ns <= budget_ns
+            talk.load
+            for talk in outside.talks
+            if _lowers(talk) and -SOONER_NS <= talk.opened_ns - crossing.at_ns <= budget_ns
         }
         drawing = {load: outside.watts(load, crossing.at_ns) for load in outside.rated_w}
         told_w = sum(drawing[load] for load in told)
@@ -63,7 +65,8 @@ def _judge_fall(outside: Outside, from_ns: int) -> list[Fault]:
     """The watts are gone, or nothing that obeys is left on, while the event lasts and nobody interferes."""
     rules, by_ns = outside.rules, from_ns + FELL_WITHIN_NS
     lasting = any(
-        cause.from_ns == from_ns and cause.to_ns > by_ns + 10 * NS_PER_S for cause in frequency_causes(outside)
+        cause.from_ns == from_ns - SOONER_NS and cause.to_ns > by_ns + 10 * NS_PER_S
+        for cause in frequency_causes(outside)
     )
     life = outside.life_at(from_ns)
     whole = life is not None and (life.to_ns or outside.now_ns) > by_ns
@@ -72,13 +75,18 @@ def _judge_fall(outside: Outside, from_ns: int) -> list[Fault]:
     if not lasting or not whole or stirred or len(known) < FELL_WITHIN_NS / rules.refresh_ns / 2:
         return []
     before_w = outside.net_w(from_ns - rules.refresh_ns)
-    fell_w = before_w - outside.net_w(by_ns)
+    # Nobody commands the unmetered load: if it rose meanwhile, what the loads gave up counts.
+    rose_w = max(0.0, outside.unmetered(by_ns) - outside.unmetered(from_ns))
+    fell_w = before_w - outside.net_w(by_ns) + rose_w
     wander_w = 0.08 * rules.unmetered_w + 6 * rules.noise_w
     left = [load for load, rated_w in outside.rated_w.items() if outside.watts(load, by_ns) > 0.5 * rated_w]
     untold = [
         load
         for load in left
-        if not any(_lowers(talk) and talk.load == load and from_ns <= talk.opened_ns <= by_ns for talk in outside.talks)
+        if not any(
+            _lowers(talk) and talk.load == load and from_ns - SOONER_NS <= talk.opened_ns <= by_ns
+            for talk in outside.talks
+        )
     ]
     if fell_w < 0.95 * rules.shed_w - wander_w and untold:
         return [
@@ -111,7 +119,7 @@ def judge_blind_goes_to_fallback(outside: Outside) -> list[Fault]:
             on = [load for load, rated_w in outside.rated_w.items() if outside.watts(load, by_ns) > 0.5 * rated_w]
             tried = {talk.load for talk in outside.talks if _lowers(talk) and before_ns <= talk.opened_ns <= by_ns}
             untold = [load for load in on if load not in tried]
-            net_w = outside.net_w(by_ns)
+            net_w = outside.net_w(by_ns) - outside.unmetered(by_ns) + rules.unmetered_w  # all that can be known of it
             if net_w > rules.fallback_w * 1.02 + 0.05 * rules.unmetered_w and untold:
                 what = f"still {net_w / 1e3:.1f} kW, not {rules.fallback_w / 1e3:.1f}, and {len(untold)} loads untold"
                 faults.append(Fault("blind_goes_to_fallback", by_ns, what))
