@@ -45,7 +45,7 @@ def main(arguments: argparse.Namespace, clock_ns: Callable[[], int]) -> int:
         level=arguments.log.upper(), stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s", force=True
     )
     try:
-        users = [pwd.getpwnam(name).pw_uid for name in arguments.user]
+        users = [0, os.geteuid(), *(pwd.getpwnam(name).pw_uid for name in arguments.user)]
         group = None if arguments.group is None else grp.getgrnam(arguments.group).gr_gid
         fallbacks = _kept(arguments.state_dir / _LEASES)
         asyncio.run(_serve(arguments, clock_ns, users, group, fallbacks))

@@ -1,7 +1,7 @@
 """gpud's socket: who may ask, and that nobody who asks can hold the others up.
 
 A Unix stream socket, 0660, of the group given at the start. The file's mode says who can connect; SO_PEERCRED then says
-who did, and anybody but root, gpud's own user and the given users is sent away: the group may hold people who shall not
+who did, and anybody but the given users is sent away: the group may hold people who shall not
 set limits.
 
 At most CLIENTS_MAX clients; one that hasn't greeted within GREET_S, says nothing for IDLE_S, has SETS_MAX sets out or
@@ -129,7 +129,7 @@ class Server:
 
     def __init__(self, supervisor: Supervisor, users: Collection[int]) -> None:
         self._supervisor = supervisor
-        self._users = {0, os.geteuid(), *users}
+        self._users = frozenset(users)
         self._clients = 0
 
     async def serve(self, listening: socket.socket) -> None:

@@ -28,7 +28,7 @@ class GpuStep(Struct, frozen=True):
 
     name: str
     limit_w: float
-    clocks: Clocks
+    clocks: Clocks | None  # None: can't be locked on this GPU
 
 
 def steps_of(info: GpuInfo, floor_w: float) -> tuple[GpuStep, ...]:
@@ -37,11 +37,11 @@ def steps_of(info: GpuInfo, floor_w: float) -> tuple[GpuStep, ...]:
         return ()
     low_w, high_w = info.limit_w_min, info.limit_w_max
     full_w = high_w if info.limit_w_default is None else max(low_w, min(high_w, info.limit_w_default))
-    lowest = FREE if info.sm_mhz_min is None else Clocks(info.sm_mhz_min, info.sm_mhz_min)
+    free = None if info.sm_mhz_min is None else FREE
     return (
-        GpuStep(LOWEST, low_w, lowest),
-        GpuStep(FLOOR, min(full_w, max(low_w, floor_w)), FREE),
-        GpuStep(FULL, full_w, FREE),
+        GpuStep(LOWEST, low_w, None if info.sm_mhz_min is None else Clocks(info.sm_mhz_min, info.sm_mhz_min)),
+        GpuStep(FLOOR, min(full_w, max(low_w, floor_w)), free),
+        GpuStep(FULL, full_w, free),
     )
 
 
@@ -59,7 +59,7 @@ def _not_above(reading: GpuReading, step: GpuStep) -> bool:
     assert reading.limit_w is not None
     if reading.limit_w > step.limit_w + _SAME_W:
         return False
-    if step.clocks == FREE:
+    if step.clocks is None or step.clocks == FREE:
         return True
     high_mhz = reading.sm_mhz if reading.clocks is None else reading.clocks.high_mhz
     return reading.clocks != FREE and high_mhz is not None and high_mhz <= step.clocks.high_mhz

@@ -205,6 +205,7 @@ class Supervisor:
         """Ask this worker; ends with WorkerLost."""
         while True:
             begun_ns = self._clock_ns()
+            corpses()  # reaps those that have come out of the driver
             await self._do_sets(worker)
             for gpu in tuple(self._gpus.values()):
                 if gpu.reading.health not in ("lost", "gone") and gpu.hung_until_ns <= self._clock_ns():
