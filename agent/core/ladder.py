@@ -28,6 +28,7 @@ from agent.core.values import NS_PER_S
 SLICE_LOADS = 200  # about 1 ms of Python
 READ_POLLS_MAX = 3  # a load's own watts are believed for three of its poll periods
 DAY_NS = 86_400 * NS_PER_S
+MIN_ON_CLASSES = frozenset({BoundClass.COMMAND, BoundClass.VALUE})  # bound by minimum on times
 
 
 class Ladder(Struct, frozen=True):
@@ -65,7 +66,7 @@ class Armed(Struct, frozen=True):
         """The ladder that a bound of this class cuts."""
         if cls is BoundClass.PROTECT:
             return self.protect.get(node, EMPTY)
-        if cls in (BoundClass.COMMAND, BoundClass.VALUE):
+        if cls in MIN_ON_CLASSES:
             return self.gentle.get(node, EMPTY)
         return self.urgent.get(node, EMPTY)
 

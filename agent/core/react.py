@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from agent.core.bounds import Bound, fold
 from agent.core.cut import Slice, cut, without
 from agent.core.image import Image
-from agent.core.ladder import Armed
+from agent.core.ladder import MIN_ON_CLASSES, Armed
 from agent.core.modes import Cue, after
 from agent.core.names import event_id
 from agent.core.power import (
