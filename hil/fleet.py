@@ -14,6 +14,11 @@ Faults (MinerFault):
     garbled        the verb is done, the answer is cut in the middle
     reset          each request is answered by a TCP reset and not done
     refuse         nobody listens
+    hang_logon     a session is opened and who asked for it never hears of it (LuxOS alone, and so are the rest)
+    hang_curtail   curtail is obeyed and never answered
+    session_held   somebody else has the session and keeps it
+    session_lost   the next session is gone when it is first used; once
+    denied         curtail is refused within its session
 
 Stamps are CLOCK_MONOTONIC: `told` has, for each curtailing ("off") or waking ("on") verb, when its last byte was read.
 """
@@ -47,6 +52,14 @@ class MinerFault(StrEnum):
     GARBLED = "garbled"
     RESET = "reset"
     REFUSE = "refuse"
+    HANG_LOGON = "hang_logon"
+    HANG_CURTAIL = "hang_curtail"
+    SESSION_HELD = "session_held"
+    SESSION_LOST = "session_lost"
+    DENIED = "denied"
+
+
+_HANGS = {MinerFault.HANG_LOGON: b'"logon"', MinerFault.HANG_CURTAIL: b'"curtail"'}
 
 
 class Endpoint:
@@ -100,6 +113,10 @@ class Endpoint:
         """From now on this is wrong; NONE mends it. Connections of before are reset."""
         self.close()
         self.fault = fault
+        session = self.miner.session
+        session.locked = fault is MinerFault.SESSION_HELD
+        session.forgets = fault is MinerFault.SESSION_LOST
+        session.refuses = fault is MinerFault.DENIED
         if fault is not MinerFault.REFUSE and not self.miner.dark:
             self.open()
         if fault is MinerFault.NEVER_ACCEPTS and self._listening is not None:
@@ -163,6 +180,10 @@ class Endpoint:
             return  # reset meanwhile
         answer = reply(self.miner, self.dialect, request, time.monotonic_ns())
         self._moved(self.miner)
+        if self.fault in _HANGS and _HANGS[self.fault] in request:
+            self._hold(endpoint)
+            self._resume()
+            return
         if self.fault is MinerFault.TRICKLE:
             self._hold(endpoint)
             self._trickle(endpoint, answer)

@@ -8,6 +8,8 @@ Lies: an honest read-back tells what the unit does; a dishonest one what it was 
     none    it does as it is told and says so
     deaf    it acknowledges, does nothing, and says that it is still on
     liar    it acknowledges, does nothing, and says that it is off
+
+A *session* is LuxOS's: who has logged on, and until when (see luxos_replies.py).
 """
 
 import math
@@ -66,6 +68,42 @@ class Ramp(Struct, frozen=True):
         return self.from_w + (self.to_w - self.from_w) * (now_ns - self.start_ns) / (self.end_ns - self.start_ns)
 
 
+class Session:
+    """LuxOS's one session: nobody's, ours or somebody else's."""
+
+    LASTS_NS = 60_000_000_000  # after its last use (vendor)
+
+    def __init__(self) -> None:
+        self.name = ""
+        self._until_ns = 0
+        self._opened = 0
+        self.locked = False  # somebody else has it and keeps it
+        self.forgets = False  # what was opened is gone at its first use
+        self.refuses = False  # verbs are refused, for a reason that has nothing to do with sessions
+
+    def active(self, now_ns: int) -> bool:
+        """Whether anybody has it."""
+        return self.locked or bool(self.name and now_ns < self._until_ns)
+
+    def open(self, now_ns: int) -> str:
+        """Give it to who asks; the caller has seen that nobody has it."""
+        self._opened += 1
+        self.name = f"s{self._opened:07d}"
+        self._until_ns = now_ns + self.LASTS_NS
+        return self.name
+
+    def use(self, name: str, now_ns: int) -> bool:
+        """Whether this is its name; then it lasts anew."""
+        if self.locked or not self.active(now_ns) or name != self.name:
+            return False
+        self._until_ns = now_ns + self.LASTS_NS
+        return True
+
+    def end(self) -> None:
+        """It is nobody's."""
+        self.name = ""
+
+
 class Miner:
     """One unit. `told_on` is the newest command, `hashing` what it really does."""
 
@@ -78,6 +116,7 @@ class Miner:
         self.told_on = True
         self.hashing = True
         self.due: tuple[int, bool] | None = None  # told to change at this instant
+        self.session = Session()
         self._random = random.Random(seed)
         self._ramp = Ramp(rated_w, rated_w, 0, 0)
         self._rate_ths = rated_w / 1000 * family.terahash_per_kw

@@ -4,28 +4,20 @@ Shapes, codes and texts are those recorded from cgminer 4.11.1, BFGMiner 5.5.0 a
 parentheses name the recording. JSON when the first byte is `{`, text otherwise; payload and one NUL, then the server
 closes. A request is what one `recv` gave: split requests are refused with code 23, as the originals do.
 
-Privileged verbs change the miner by `Miner.told`. `softoff`/`softon` name an instant of the miner's own clock.
+Privileged verbs change the miner by `Miner.told`. `softoff`/`softon` name an instant of the miner's own clock. LuxOS
+has replies of its own, in luxos_replies.py.
 """
 
 import json
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
+from hil import luxos_replies
+from hil.luxos_replies import Answer, Value
 from hil.miner import Miner
 
 REQUEST_MAX = 4095  # cgminer reads at most this in its one recv; BFGMiner 8191, which no client needs
-Value = str | float | bool
-
-
-class Answer(NamedTuple):
-    """One command's outcome: status letter, code, text, and the section that a report has."""
-
-    letter: str
-    code: int
-    text: str
-    section: str = ""
-    rows: tuple[dict[str, Value], ...] = ()
 
 
 def reply(miner: Miner, dialect: str, request: bytes, now_ns: int) -> bytes:
@@ -53,6 +45,8 @@ def told_step(request: bytes) -> str | None:
     command, parameter, _ = _parse_json(request) if request[:1] == b"{" else _parse_text(request)
     if command in _SWITCHES:
         return _SWITCHES[command]
+    if command == "curtail" and parameter is not None:
+        return luxos_replies.ACTIONS.get(parameter.partition(",")[2].partition(",")[0])
     if command == "ascset" and parameter is not None:
         option, _, value = parameter.partition(",")[2].partition(",")
         if option == "hashpower":
@@ -81,11 +75,13 @@ def _parse_text(request: bytes) -> tuple[str, str | None, Answer | None]:
 
 
 def _one(miner: Miner, dialect: str, name: str, parameter: str | None, now_ns: int, *, joined: bool) -> Answer:
-    if name in _REPORTS and name in _REPORTERS:
+    if name in _REPORTS and name in _REPORTERS and dialect != "luxos":
         return _REPORTERS[name](miner, dialect, parameter, now_ns)
-    unit = _UNIT[dialect]
+    if dialect == "luxos" and not (joined and name in luxos_replies.WRITES):
+        return luxos_replies.answer(miner, name, parameter, now_ns)
+    unit = _UNIT.get(dialect, "asc")
     if joined:
-        known = name in _SWITCHES or name == "ascset"
+        known = name in _SWITCHES or name == "ascset" or name in luxos_replies.WRITES
         return Answer("E", 45, f"Access denied to '{name}' command") if known else Answer("E", 14, "Invalid command")
     if name in (f"{unit}disable", f"{unit}enable"):
         return _switch(miner, unit, name.endswith("enable"), parameter, now_ns)
@@ -239,7 +235,12 @@ def _config(miner: Miner, dialect: str, parameter: str | None, now_ns: int) -> A
     return Answer("S", 33, "BFGMiner config" if dialect == "bfgminer" else "CGMiner config", "CONFIG", (row,))
 
 
-_DESCRIPTION = {"avalon": "cgminer 4.11.1", "cgminer": "cgminer 4.11.1", "bfgminer": "bfgminer 5.5.0"}
+_DESCRIPTION = {
+    "luxos": luxos_replies.DESCRIPTION,
+    "avalon": "cgminer 4.11.1",
+    "cgminer": "cgminer 4.11.1",
+    "bfgminer": "bfgminer 5.5.0",
+}
 _UNIT = {"avalon": "asc", "cgminer": "asc", "bfgminer": "pga"}
 _SWITCHES = {"ascdisable": "off", "ascenable": "on", "pgadisable": "off", "pgaenable": "on"}
 _REPORTERS: dict[str, Callable[[Miner, str, str | None, int], Answer]] = {
@@ -258,7 +259,11 @@ _REPORTERS: dict[str, Callable[[Miner, str, str | None, int], Answer]] = {
     "check": _check,
     "privileged": _privileged,
 }
-_REPORTS = frozenset(_REPORTERS) | {"dbgstats", "devdetails", "notify", "coin", "usbstats", "lcd", "procs", "litestats"}
+_REPORTS = (
+    frozenset(_REPORTERS)
+    | luxos_replies.REPORTS
+    | {"dbgstats", "devdetails", "notify", "coin", "usbstats", "lcd", "procs", "litestats"}
+)
 
 
 def _encode(answers: list[tuple[str, Answer]], describe: str, as_json: bool, *, joined: bool = False) -> bytes:

@@ -162,3 +162,58 @@ def test_a_deaf_one_acknowledges_and_says_that_it_is_still_on() -> None:
 def test_what_is_not_a_report_counts_as_a_write(request_bytes: bytes, write: bool, step: str | None) -> None:
     assert is_write(request_bytes) is write
     assert told_step(request_bytes) == step
+
+
+def _lux(command: str, parameter: str | None = None) -> bytes:
+    return json.dumps({"command": command} | ({"parameter": parameter} if parameter else {})).encode()
+
+
+def test_luxos_has_one_session_and_it_is_had_by_logon_used_by_curtail_and_ended_by_logoff() -> None:
+    miner = _miner("luxos")
+    opened = _asked("luxos", _lux("logon"), miner)
+    name = opened["SESSION"][0]["SessionID"]
+
+    turned_away = _asked("luxos", _lux("logon"), miner)
+    slept = _asked("luxos", _lux("curtail", f"{name},sleep"), miner)
+    mode = _asked("luxos", _lux("config"), miner)["CONFIG"][0]["CurtailMode"]
+    ended = _asked("luxos", _lux("logoff", name), miner)
+    too_late = _asked("luxos", _lux("curtail", f"{name},wakeup"), miner)
+    again = _asked("luxos", _lux("logon"), miner)
+
+    codes = [said["STATUS"][0]["Code"] for said in (opened, turned_away, slept, ended, too_late, again)]
+    assert codes == [316, 402, 335, 317, 401, 316]
+    assert slept["CURTAIL"] == [{"Action": "sleep mode"}]
+    assert mode == "Sleep"
+    assert not miner.told_on
+    assert again["SESSION"][0]["SessionID"] != name
+
+
+def test_a_luxos_session_lapses_a_minute_after_its_last_use() -> None:
+    miner = _miner("luxos")
+    name = miner.session.open(0)
+
+    used = [miner.session.use(name, at_s * _S) for at_s in (59, 118)]
+
+    assert used == [True, True]
+    assert miner.session.active(177 * _S)
+    assert not miner.session.active(178 * _S)
+    assert not miner.session.use(name, 178 * _S)
+
+
+@pytest.mark.parametrize("report", ["config", "power", "devs", "summary", "version"])
+def test_a_luxos_report_has_no_keys_or_codes_that_the_recorded_one_has_not(report: str) -> None:
+    recorded = json.loads((_CAPTURES / "luxos-s19kpro-2025.4.8" / f"{report}.json").read_bytes())
+    said = _asked("luxos", _lux(report))
+
+    assert said["STATUS"][0]["Code"] == recorded["STATUS"][0]["Code"]
+    assert said["STATUS"][0]["Msg"] == recorded["STATUS"][0]["Msg"]
+    assert set(said) == set(recorded)
+    for name in set(said) - {"STATUS", "id"}:
+        assert set(said[name][0]) <= set(recorded[name][0])
+
+
+def test_luxos_sessions_and_verbs_are_writes_and_its_reports_are_none() -> None:
+    assert all(is_write(_lux(name)) for name in ("logon", "logoff", "curtail"))
+    assert not any(is_write(_lux(name)) for name in ("config", "power", "devs", "summary", "version", "session"))
+    assert [told_step(_lux("curtail", f"x,{action}")) for action in ("sleep", "wakeup", "dance")] == ["off", "on", None]
+    assert told_step(_lux("logon")) is None
