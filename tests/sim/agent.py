@@ -11,10 +11,11 @@ from random import Random
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent.app import Agent, Identity, Seams
-from agent.config import SiteFile, load
+from agent.config import GpusTable, SiteFile, load
 from agent.shell.watchdog import ServiceManager
 from agent.uplink.keyring import read_keyring
 from agent.uplink.sealing import Signer
+from drivers.gpu.wire import Connect
 from tests.sim.clock import VirtualClock
 from tests.sim.disk import Platter, VirtualDisk
 from tests.sim.life import Life
@@ -56,6 +57,7 @@ class LivingAgent:
         seams = Seams(
             dial=self.dial,
             transport=lambda _: VirtualTransport(meter, network, self.life),
+            gpud=_no_gpud,
             wire=VirtualWire(broker, self.life),
             disk=VirtualDisk(platter, self.life),
             clock=clock,
@@ -66,3 +68,8 @@ class LivingAgent:
         agent = Agent(file, seams, Identity(Signer(key), read_keyring(keyring)), uncommissioned=True)
         living = agent.run(self.stop, status_path=None, manager=ServiceManager(None))
         self.task = asyncio.get_running_loop().create_task(living, name=f"agent:{number}")
+
+
+def _no_gpud(table: GpusTable) -> Connect:
+    """The simulated site has no GPUs."""
+    raise AssertionError(f"nobody asked for {table.id}")
