@@ -52,7 +52,7 @@ def _check_contacts(
     profile: Profile,
     taken: dict[tuple[str, str], str],
 ) -> None:
-    fast = {bit.name: bit.fast for bit in wired(profile, plc.bits).bits}
+    fast = _bits(plc, profile)
     places: list[tuple[Path, str | None]] = [
         ((*path, "feedback", "closed"), contactor.feedback.closed),
         ((*path, "feedback", "open"), contactor.feedback.open),
@@ -70,6 +70,13 @@ def _check_contacts(
         elif name is not None and not fast[name]:
             wrong = "the profile polls this bit slowly"
             draft.reader.fault(place, wrong, 'write poll = "fast" in a profile of your own')
+
+
+def _bits(plc: PlcTable, profile: Profile) -> dict[str, bool]:
+    """Every bit by its name on this site, and whether it is polled fast; a name of no bit was told already."""
+    known = {bit.name for bit in profile.bits}
+    names = {name: bit for name, bit in plc.bits.items() if bit in known}
+    return {bit.name: bit.fast for bit in wired(profile, names).bits} | dict.fromkeys(plc.bits.keys() - names, True)
 
 
 def _check_heartbeat(draft: Draft, path: Path, contactor: ContactorTable, plc: PlcTable, profile: Profile) -> None:

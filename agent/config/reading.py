@@ -108,7 +108,7 @@ class Reader:
         return kind(**kept)
 
     def _read(self, path: Path, raw: object, kind: Any) -> object:
-        choices = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+        choices = _choices(kind)
         if isinstance(raw, dict):
             for choice in choices:
                 if _is_struct(choice):
@@ -116,15 +116,13 @@ class Reader:
                     return _BROKEN if table is None else table
         if isinstance(raw, list):
             for choice in choices:
-                bare = get_args(choice)[0] if get_origin(choice) is Annotated else choice
-                if get_origin(bare) is tuple:
-                    items = [self._read((*path, at), item, get_args(bare)[0]) for at, item in enumerate(raw)]
+                if get_origin(choice) is tuple:
+                    items = [self._read((*path, at), item, get_args(choice)[0]) for at, item in enumerate(raw)]
                     if any(item is _BROKEN for item in items):
                         return _BROKEN
         if isinstance(raw, dict):
             for choice in choices:
-                bare = get_args(choice)[0] if get_origin(choice) is Annotated else choice
-                if get_origin(bare) is dict and not self._names_hold(path, raw, get_args(bare)):
+                if get_origin(choice) is dict and not self._names_hold(path, raw, get_args(choice)):
                     return _BROKEN
         if isinstance(raw, float) and not math.isfinite(raw):
             self.fault(path, "not a finite number", f"write {_wanted(kind)}")
@@ -211,6 +209,15 @@ def nearest(word: str, words: Iterable[str], otherwise: str) -> str:
 
 def _is_struct(kind: object) -> TypeGuard[type[Struct]]:
     return isinstance(kind, type) and issubclass(kind, Struct)
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    """Every kind that a value may be, without their constraints."""
+    if get_origin(kind) is Annotated:
+        return _choices(get_args(kind)[0])
+    if get_origin(kind) in (Union, types.UnionType):
+        return tuple(choice for part in get_args(kind) for choice in _choices(part))
+    return (kind,)
 
 
 def _place(path: Path) -> str:

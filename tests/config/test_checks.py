@@ -146,18 +146,6 @@ def test_circuits_in_a_circle_are_each_told(tmp_path: Path) -> None:
     ]
 
 
-def test_a_contactor_on_the_link_of_a_meter_polled_faster_than_100_ms_is_told(tmp_path: Path) -> None:
-    added = '[[plc]]\nid = "gear"\nlink = "net"\n[[contactor]]\nid = "k1"\nplc = "gear"\n'
-
-    lines = told(tmp_path, changed(("nominal_ln_v = 230.0", "nominal_ln_v = 230.0\nfast_ms = 99")) + added)
-
-    assert lines[-1] == (
-        'site.toml:51 [[contactor]] "k1" plc = "gear": its link "net" has meter "main", polled faster than 100 ms; '
-        "put the meter on a link of its own, or poll it more slowly"
-    )
-    assert len(told(tmp_path, changed(("nominal_ln_v = 230.0", "nominal_ln_v = 230.0\nfast_ms = 100")) + added)) == 2
-
-
 def test_a_frequency_rule_needs_a_meter_with_frequency_and_two_voltages(tmp_path: Path) -> None:
     profile = """
 name = "watts-only"

@@ -7,21 +7,11 @@ import msgspec
 import pytest
 
 from agent.config import load
+from agent.config.devices import Close, ContactorTable, Feedback, Feeds, LinkTable, MeterTable, PlcTable
 from agent.config.faults import shown
-from agent.config.tables import (
-    CircuitTable,
-    CommandRule,
-    KeysTable,
-    LinkTable,
-    MeterTable,
-    MinersWritten,
-    MqttTable,
-    PowerCapRule,
-    Release,
-    SiteTable,
-    TelemetryTable,
-    UnderFrequencyRule,
-)
+from agent.config.loads import GpusTable, MinersWritten
+from agent.config.rules import CommandRule, CoolingWritten, PowerCapRule, Release, UnderFrequencyRule
+from agent.config.tables import CircuitTable, KeysTable, MqttTable, SiteTable, TelemetryTable
 from tests.config.sites import written
 
 DOCS = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -31,10 +21,17 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "[[circuit]]": CircuitTable,
     "[[link]]": LinkTable,
     "[[meter]]": MeterTable,
+    "[[plc]]": PlcTable,
     "[[miners]]": MinersWritten,
+    "[[gpus]]": GpusTable,
+    "[[contactor]]": ContactorTable,
+    "close = { … } of [[contactor]]": Close,
+    "feedback = { … } of [[contactor]]": Feedback,
+    "feeds = { … } of [[contactor]]": Feeds,
     '[[rule]] kind = "under_frequency"': UnderFrequencyRule,
     "release = { … } of under_frequency": Release,
     '[[rule]] kind = "power_cap"': PowerCapRule,
+    '[[rule]] kind = "cooling"': CoolingWritten,
     '[[rule]] kind = "command"': CommandRule,
     "[mqtt]": MqttTable,
     "[telemetry]": TelemetryTable,

@@ -63,11 +63,13 @@ def test_twelve_different_faults_are_all_told_at_once(tmp_path: Path) -> None:
         'site.toml:6 [site] nominal = 60: no such key here; did you mean "nominal_hz"?',
         'site.toml:11 [[circuit]] "poi" limit_kw = -4: too low; write a number above 0, at most 1000000, such as 4000',
         'site.toml:14 [[circuit]] "rack" limit_kw: missing; add it: a number above 0, at most 1000000, such as 4000',
-        'site.toml:20 [[link]] "net" url = "10.20.0.10:502": not a tcp:// URL; '
+        'site.toml:20 [[link]] "net" url = "10.20.0.10:502": not a tcp://, rtu+tcp:// or rtu:// URL; '
         'write "tcp://ADDRESS:PORT", such as "tcp://10.20.0.10:502"',
         'site.toml:25 [[meter]] "main" unit_id = 1.5: not a whole number; write a whole number from 0 to 255',
         'site.toml:29 [[miner]]: no such table; did you mean "miners"?',
-        'site.toml:32 [[plc]] "tank-a": not yet supported; take the table out',
+        'site.toml:32 [[plc]] "tank-a" link: missing; add it: text in quotes',
+        'site.toml:32 [[plc]] "tank-a" profile: missing; '
+        "add it: text in quotes (a profile's name, or the path of a profile's TOML file)",
         'site.toml:41 [[rule]] "ufr" release.fors = 900: no such key here; did you mean "for_s"?',
         'site.toml:41 [[rule]] "ufr" release.for_s: missing; add it: a number from 0 to 86400, such as 900',
         "site.toml:44 [telemetry] interval_ms = true: this is true or false; "
@@ -144,7 +146,8 @@ def test_one_slip_is_told_once(tmp_path: Path) -> None:
     lines = told(tmp_path, changed(('id = "net"\nurl = "tcp://127.0.0.1:5020"', 'id = "net"\nurl = 5')))
 
     assert lines == ['site.toml:19 [[link]] "net" url = 5: this is a whole number; '
-                     'write text in quotes, such as "tcp://10.20.0.10:502" (tcp://ADDRESS:PORT)']  # fmt: skip
+                     'write text in quotes, such as "tcp://10.20.0.10:502" '
+                     '(tcp://ADDRESS:PORT, rtu+tcp://ADDRESS:PORT, or rtu:///dev/… of a serial line)']  # fmt: skip
 
 
 def test_an_empty_file_is_told_what_to_begin_with(tmp_path: Path) -> None:

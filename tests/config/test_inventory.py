@@ -8,6 +8,21 @@ from agent.config import load
 from agent.config.inventory import Broken, miners_of_hosts
 from tests.config.sites import SITE, changed, told, written
 
+TANK = """
+[[plc]]
+id = "tank-a"
+link = "net"
+unit_id = 3
+profile = "two-phase-tank"
+
+[[rule]]
+id = "cool"
+kind = "cooling"
+plc = "tank-a"
+shed = { vapor_pressure_kpa_g_above = 6.0, for_ms = 200 }
+warn = { vapor_pressure_kpa_g_above = 4.0, for_s = 5 }
+permit = { vapor_pressure_kpa_g_below = 3.0, for_s = 60 }
+"""
 BY_INVENTORY = changed(('hosts = ["127.1.0.1-127.1.0.60"]', 'inventory = "miners.csv"'))
 
 
@@ -21,7 +36,7 @@ def test_the_shipped_inventory_is_read_whole(tmp_path: Path) -> None:
     (tmp_path / "miners.csv").write_bytes(shipped.read_bytes())
     text = BY_INVENTORY.replace("limit_kw = 400", "limit_kw = 4000").replace("limit_kw = 300", "limit_kw = 1500")
 
-    (miners,) = load(written(tmp_path, text)).miners
+    (miners,) = load(written(tmp_path, text + TANK)).miners
 
     assert len(miners.hosts) == 350
     assert miners.load_id(miners.hosts[16]) == "a/10.20.1.17"
