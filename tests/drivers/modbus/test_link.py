@@ -1,6 +1,7 @@
 """The link over a transport that does as it is told: turns, deadlines, back-off, what each error becomes."""
 
 import asyncio
+from contextlib import suppress
 from itertools import pairwise
 
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drivers.errors import DeviceError, Garbled, Refused, Silent, Unreachable
-from drivers.modbus.link import BACK_OFF_S, Answer, Link, back_off_s
+from drivers.modbus.link import BACK_OFF_S, Answer, Link, back_off_s, write_wait_s_max
 from drivers.modbus.turns import Rank, Turns
+from drivers.profile import AnyTable
 from tests.drivers.modbus.fakes import LOST, SILENT, FakeTransport, link_to, now_ns, on_virtual_time
 
 MS = 1_000_000
@@ -302,3 +304,152 @@ def test_a_back_off_stays_within_its_limits(failures: int, jitter: float) -> Non
 
     assert pause_s <= max(BACK_OFF_S) == 2.0
     assert pause_s >= (0.0 if failures == 1 else 0.075)
+
+
+def test_a_write_waits_for_the_request_in_flight_and_for_no_read_that_waits() -> None:
+    async def story() -> None:
+        transport = FakeTransport(took_s=0.01)
+        link = link_to(transport)
+        await read(link, 99)
+        begun = now_ns()
+
+        async with asyncio.TaskGroup() as tasks:
+            for at in range(10):
+                tasks.create_task(read(link, at, fast=True))
+            await asyncio.sleep(0)
+            answer = await link.write(1, "coil", 3, (1,))
+
+        assert answer.registers == (1,)
+        assert abs(answer.asked_ns - begun - 10 * MS) < MS
+        assert transport.writes == [(1, "coil", 3, (1,))]
+        assert transport.in_flight_max == 1
+
+    on_virtual_time(story())
+
+
+def test_a_beat_gives_way_to_a_coil() -> None:
+    async def story() -> None:
+        transport = FakeTransport(took_s=0.01)
+        link = link_to(transport)
+        await read(link, 99)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(read(link, 1))
+            await asyncio.sleep(0)
+            tasks.create_task(link.write(1, "holding", 0, (7,), rank=Rank.FAST))
+            tasks.create_task(link.write(1, "coil", 3, (1,)))
+
+        assert [table for _, table, _, _ in transport.writes] == ["coil", "holding"]
+
+    on_virtual_time(story())
+
+
+def test_a_unit_that_is_silent_is_left_alone_while_others_are_asked() -> None:
+    async def story() -> None:
+        transport = FakeTransport([(0, 0), SILENT])
+        link = link_to(transport)
+        await link.read(1, "holding", 0, 2)
+        with pytest.raises(Silent):
+            await link.read(2, "holding", 0, 2)
+
+        with pytest.raises(Unreachable, match=r"unit 2 is left alone for 0\.1 s more: unit 2 did not answer"):
+            await link.read(2, "holding", 0, 2)
+        await link.read(1, "holding", 0, 2)
+        assert link.state.silent_units == (2,)
+        assert [unit for unit, *_ in transport.reads] == [1, 2, 1]
+
+        await asyncio.sleep(0.11)
+        await link.read(2, "holding", 0, 2)
+        assert not link.state.silent_units
+
+    on_virtual_time(story())
+
+
+def test_a_silent_unit_is_left_alone_for_longer_each_time_and_never_takes_two_turns_in_a_row() -> None:
+    async def story() -> None:
+        transport = FakeTransport()
+        link = link_to(transport)
+
+        async def dead(unit: int, table: AnyTable, at: int, count: int) -> tuple[int, ...]:
+            transport.reads.append((unit, table, at, count))
+            await asyncio.sleep(3600 if unit == 2 else 0.002)
+            return (0,) * count
+
+        transport.read = dead  # type: ignore[method-assign]
+        begun = now_ns()
+        waited: list[float] = []
+
+        async def poll(unit: int) -> None:
+            while now_ns() - begun < 30_000 * MS:
+                asked = now_ns()
+                with suppress(DeviceError):
+                    await link.read(unit, "holding", 0, 2, fast=True)
+                if unit == 1:
+                    waited.append((now_ns() - asked) / MS)
+                await asyncio.sleep(0.02)
+
+        await asyncio.gather(poll(1), poll(2))
+
+        units = [unit for unit, *_ in transport.reads]
+        assert 6 <= units.count(2) <= 10  # at 0, 0.1, 0.5, 1, 2, 5, 5 ... s after each time-out
+        assert all(pair != (2, 2) for pair in pairwise(units))
+        assert sum(wait > 100 for wait in waited) <= units.count(2)
+        assert max(waited) < 260
+
+    on_virtual_time(story())
+
+
+@pytest.mark.parametrize("code", [10, 11])
+def test_a_unit_that_its_gateway_calls_dead_is_left_alone_and_the_link_stays_up(code: int) -> None:
+    async def story() -> None:
+        transport = FakeTransport([(0, 0), *[Refused("", code, "dead")] * 3])
+        link = link_to(transport)
+        await link.read(1, "holding", 0, 2)
+        with pytest.raises(Refused):
+            await link.read(2, "holding", 0, 2)
+
+        with pytest.raises(Unreachable, match="left alone"):
+            await link.read(2, "holding", 0, 2)
+
+        assert link.state.connected
+        assert transport.closes == 0
+
+    on_virtual_time(story())
+
+
+def test_a_write_is_tried_even_to_a_unit_that_is_left_alone() -> None:
+    async def story() -> None:
+        transport = FakeTransport([(0, 0), SILENT])
+        link = link_to(transport)
+        await link.read(1, "holding", 0, 2)
+        with pytest.raises(Silent):
+            await link.read(2, "holding", 0, 2)
+
+        await link.write(2, "coil", 0, (0,))
+
+        assert transport.writes == [(2, "coil", 0, (0,))]
+
+    on_virtual_time(story())
+
+
+def test_a_line_that_must_be_silent_is_waited_for_and_the_deadline_counts_from_its_end() -> None:
+    async def story() -> None:
+        transport = FakeTransport(took_s=0.2)
+        link = link_to(transport)
+        await link.read(1, "holding", 0, 2)
+        begun = now_ns()
+        asyncio.get_running_loop().call_later(0.7, setattr, transport, "quiet_s", 0.0)
+        transport.quiet_s = 0.9  # and then the late answer is heard
+
+        answer = await link.read(1, "holding", 0, 2)
+
+        assert 700 * MS <= answer.asked_ns - begun <= 711 * MS
+        assert transport.settled >= 1
+
+    on_virtual_time(story())
+
+
+def test_the_worst_wait_of_a_write_is_the_longest_request_or_the_silence_after_it() -> None:
+    assert write_wait_s_max(0.0, alone=True, late=False) == 0.25
+    assert write_wait_s_max(11 / 19200, alone=False, late=True) == 1.0
+    assert write_wait_s_max(11 / 1200, alone=False, late=True) == pytest.approx(0.25 + 263 * 11 / 1200)

@@ -98,6 +98,11 @@ class BadDevice:
                 writer.transport.abort()
             await server.wait_closed()
 
+    def say(self, data: bytes) -> None:
+        """Unasked, on every connection."""
+        for writer in self._writers:
+            writer.write(data)
+
     async def __aenter__(self) -> "BadDevice":
         await self.start()
         return self

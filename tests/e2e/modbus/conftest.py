@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.modbus.plc import PlcProgram
+
 Serve = Callable[[str], tuple[int, subprocess.Popen[str]]]
 
 
@@ -37,3 +39,25 @@ def serve(server_program: Path) -> Iterator[Serve]:
         process.wait()
         assert process.stdout is not None
         process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def plc_program(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    program = tmp_path_factory.mktemp("libmodbus") / "plc"
+    source = Path(__file__).with_name("plc.c")
+    subprocess.run(["cc", "-O1", "-Wall", "-Wextra", "-Werror", "-o", program, source, "-lmodbus"], check=True)
+    return program
+
+
+@pytest.fixture
+def start_plc(plc_program: Path) -> Iterator[Callable[..., PlcProgram]]:
+    """Start PLCs; `where` is "tcp" or a serial port."""
+    started: list[PlcProgram] = []
+
+    def start(where: str = "tcp") -> PlcProgram:
+        started.append(PlcProgram(plc_program, where))
+        return started[-1]
+
+    yield start
+    for plc in started:
+        plc.stop()

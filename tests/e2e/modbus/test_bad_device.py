@@ -315,3 +315,67 @@ def test_a_meter_that_sends_no_numbers_gives_samples_without_values(tell: Callab
         assert next(sample.value for sample in read.samples if sample.point == "power_w") == 1000.0
 
     tell(story, poisoned)
+
+
+# Gateways that answer with a transaction number of their own: the link says `ignore_tid`.
+
+
+@pytest.fixture
+def tell_gateway(caplog: pytest.LogCaptureFixture) -> Callable[..., None]:
+    def run(story: Story, *turns: Turn) -> None:
+        async def whole() -> None:
+            async with BadDevice(*turns) as device:
+                transport = PymodbusTransport("127.0.0.1", device.port, ignore_tid=True)
+                link = Link(transport, time.monotonic_ns, lambda: 0.0)
+                try:
+                    await story(device, link)
+                finally:
+                    await link.close()
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(whole())
+        assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+    return run
+
+
+def own_number(request: Request) -> list[bytes]:
+    return [request.frame(request.pdu(), tid=0x1234)]
+
+
+def test_a_gateway_with_a_number_of_its_own_is_understood(tell_gateway: Callable[..., None]) -> None:
+    async def story(device: BadDevice, link: Link) -> None:
+        for at in (100, 200, 300):
+            await good(link, at)
+
+        assert device.connections == 1
+
+    tell_gateway(story, own_number, own_number, own_number)
+
+
+def test_a_late_answer_of_such_a_gateway_is_not_the_next_ones(tell_gateway: Callable[..., None]) -> None:
+    async def story(device: BadDevice, link: Link) -> None:
+        asked: list[Request] = []
+        device.turns.append(lambda request: asked.append(request) or [])  # type: ignore[func-returns-value]
+        assert type(await bad(link, SHORT_S, at=500)) is Silent
+        device.say(own_number(asked[0])[0])  # before the next request, which waits in silence
+
+        await good(link, 1000)
+
+        assert device.connections == 1
+        assert len(device.requests) == 2
+
+    tell_gateway(story)
+
+
+def test_after_an_answer_of_such_a_gateway_that_never_came_the_connection_is_dropped(
+    tell_gateway: Callable[..., None],
+) -> None:
+    async def story(device: BadDevice, link: Link) -> None:
+        assert type(await bad(link, SHORT_S, at=500)) is Silent
+
+        await good_again(link)
+
+        assert device.connections == 2
+
+    tell_gateway(story, silent)
