@@ -141,8 +141,8 @@ class Supervisor:
         def no(outcome: Health | Refusal, detail: str) -> SetDone:
             return SetDone(asked.id, asked.uuid, outcome, False, detail)
 
-        if gpu is None:
-            return no("unknown_gpu", f"the worker is {self._health} {self._detail}".rstrip())
+        if gpu is None:  # one that is not known yet may still be found
+            return no("unknown_gpu" if self._health == "ok" else self._health, self._detail)
         if len(self._sets) >= SETS_MAX:
             return no("trouble", f"{SETS_MAX} sets wait already")
         if self._ceiling_w is not None and asked.limit_w is not None and asked.limit_w > self._ceiling_w:

@@ -66,9 +66,11 @@ def test_a_library_that_hangs_from_its_first_call_on_leaves_gpud_answering(drive
             for _ in range(5):
                 readings = await gpud.read()
                 assert (readings.health, readings.gpus) == ("starting", ())
-            assert (await gpud.set(driver.uuid(0), 350.0)).outcome == "unknown_gpu"
+            done = await gpud.set(driver.uuid(0), 350.0)
+            assert (done.outcome, done.tried) == ("starting", False)
             driver.free()
             await gpud.until(all_ok)
+            assert (await gpud.set("GPU-nobody", 350.0)).outcome == "unknown_gpu"
 
     asyncio.run(story())
 
