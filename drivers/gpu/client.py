@@ -84,6 +84,7 @@ class GpuHost:
         self._steps: dict[str, tuple[GpuStep, ...]] = dict.fromkeys(self._loads, ())
         self._readings: dict[str, GpuReading] = {}
         self._renewed_beat = beats()
+        self._worker = ""  # health of gpud's NVML worker: after a driver reload the limits may be others
         self._asked: tuple[int, int] | None = None  # the Read that is out: its number, when it was asked
         self._writes = Writes(
             sink,
@@ -216,7 +217,9 @@ class GpuHost:
         asked_ns = self._asked[1]
         self._asked = None
         self._readings = {reading.uuid: reading for reading in message.gpus}
-        if any(uuid not in self._infos for uuid in self._readings):
+        recovered = message.health == "ok" != self._worker
+        self._worker = message.health
+        if recovered or any(uuid not in self._infos for uuid in self._readings):
             send(List(next(self._numbers)))
         for load in self._loads.values():
             reading = self._readings.get(load.uuid)

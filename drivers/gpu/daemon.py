@@ -1,7 +1,9 @@
 """`ballast gpud`, put together: the leases kept on disk, the supervisor, the socket; until SIGTERM or SIGINT.
 
 At its end limits stay as they are: the service manager starts it again, and then every lease it had runs for LEASE_S
-from the start, whoever is gone.
+from the start, whoever is gone. A lapsed lease goes on holding its GPU down, whoever raises it and even when the driver
+is loaded anew, until it is renewed. GPUs that no agent shall control any more are let go by hand: stop gpud, remove
+leases.json from its state folder, start it.
 """
 
 import argparse

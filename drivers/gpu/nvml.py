@@ -7,10 +7,13 @@ nvml.h (API 13) and nvidia-ml-py 13.615.71.
   and newer, and only the fallback.
 - Limits are set by nvmlDeviceSetPowerManagementLimit and read back. Never by the newer `_v2` function: the binding
   drops its return code and reports success whatever happened.
+- A limit holds until the driver unloads the board, which it does when its last client ends, unless persistence mode is
+  on: so that is turned on with the first limit that is set.
 - What a board or an old driver doesn't have (codes 3, 13 and 25) is asked once per GPU and never again.
 - Field values are checked one by one: a lost GPU gives code 15 in each of them and no exception.
 """
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -123,6 +126,7 @@ class Gpus:
                 if order.limit_w > before_w + _SAME_W and not order.may_raise:
                     return Applied("no_lease", False, f"{before_w:g} W is less and no lease is live", before_w)
                 tried = True
+                _persist(handle)
                 pynvml.nvmlDeviceSetPowerManagementLimit(handle, round(order.limit_w * 1000))
             if order.clocks is not None:
                 tried = True
@@ -219,6 +223,13 @@ class Gpus:
                 raise
             self._absent.add((uuid, name))
             return None
+
+
+def _persist(handle: Any) -> None:
+    """Have the driver keep the board awake: otherwise it forgets the limit when its last client ends, as we might."""
+    with contextlib.suppress(pynvml.NVMLError):  # not permitted or not known: then the set itself tells what matters
+        if pynvml.nvmlDeviceGetPersistenceMode(handle) == 0:
+            pynvml.nvmlDeviceSetPersistenceMode(handle, 1)
 
 
 def _lock(handle: Any, clocks: Clocks) -> None:

@@ -48,7 +48,10 @@ class Gpu(ctypes.Structure):
         *((name, ctypes.c_uint32) for name in _WRITTEN_BY_US),
         ("trace", _Stretch * _TRACE_MAX),
         ("trace_from_ns", ctypes.c_uint64),
-        *((name, ctypes.c_uint32) for name in ["limit_mw", "lock_low_mhz", "lock_high_mhz", "second_at"]),
+        *(
+            (name, ctypes.c_uint32)
+            for name in ["limit_mw", "lock_low_mhz", "lock_high_mhz", "persistent", "second_at", "unused"]
+        ),
         ("stepped_ns", ctypes.c_uint64),
         ("power_w", ctypes.c_double),
         ("energy_j", ctypes.c_double),
@@ -137,7 +140,7 @@ class FakeDriver:
         for at in range(self._state.gpu_count):
             gpu = self.gpu(at)
             gpu.limit_mw, gpu.lock_low_mhz, gpu.lock_high_mhz = gpu.default_mw, 0, 0
-            gpu.energy_j = 0.0
+            gpu.energy_j, gpu.persistent = 0.0, 0
         self._state.generation += 1
         self._state.error = 0
 

@@ -392,6 +392,19 @@ int nvmlDeviceResetGpuLockedClocks(void *handle) {
     return end(OK);
 }
 
+int nvmlDeviceGetPersistenceMode(void *handle, unsigned *mode) {
+    BEGIN(handle);
+    *mode = gpu->persistent;
+    return end(OK);
+}
+
+int nvmlDeviceSetPersistenceMode(void *handle, unsigned mode) {
+    BEGIN(handle);
+    if (state->denied) return end(DENIED);
+    gpu->persistent = mode;
+    return end(OK);
+}
+
 /* --- events ---------------------------------------------------------------------------------------------------- */
 
 int nvmlEventSetCreate(void **set) {

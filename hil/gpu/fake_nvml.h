@@ -26,7 +26,7 @@ typedef struct {
     Stretch trace[TRACE_MAX];     /* repeated from trace_from_ns on */
     uint64_t trace_from_ns;
     /* written by the library */
-    uint32_t limit_mw, lock_low_mhz, lock_high_mhz, second_at;
+    uint32_t limit_mw, lock_low_mhz, lock_high_mhz, persistent, second_at, unused;
     uint64_t stepped_ns;
     double power_w, energy_j;
     double second_w[SECOND];      /* the last second in steps of 10 ms */

@@ -64,6 +64,7 @@ def test_a_limit_and_clocks_are_set_read_back_and_followed(driver: FakeDriver, s
             done = await gpud.set(uuid, 350.0, FREE)
             assert (done.outcome, done.limit_w, done.clocks) == ("ok", 350.0, FREE)
             assert driver.gpu(0).limit_mw == 350_000
+            assert [driver.gpu(at).persistent for at in range(4)] == [1, 0, 0, 0]
             readings = await gpud.until(lambda gpus: (gpus[0].power_w or 999) < 352)
             assert readings.gpus[0].limit_w == 350.0
 
