@@ -25,8 +25,9 @@ def resolve_miners(draft: Draft) -> Rows[MinersTable]:
         table = written.get(path)
         if table is None:
             # Its own keys are wrong; what its inventory has wrong is told all the same.
-            if isinstance(raw.get("inventory"), str):
-                found = resolver.inventory(str(raw.get("id", "")), raw["inventory"], _ANY_RATED_W, 0.0)
+            inventory = raw.get("inventory")
+            if isinstance(inventory, str) and inventory.isprintable():
+                found = resolver.inventory(str(raw.get("id", "")), inventory, _ANY_RATED_W, 0.0)
                 reader.faults += found.faults
             continue
         if table.rated_w is not None and table.rated_w <= table.sleep_w:

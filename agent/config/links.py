@@ -7,14 +7,15 @@ from agent.config.urls import NoEndpoint, endpoint_of
 
 
 def check_links(draft: Draft) -> None:
-    """Every check of links."""
+    """Every check of links; one that goes nowhere is left out of the draft."""
     reader = draft.reader
     seen: dict[str, str] = {}
-    for path, link in draft.links:
+    for path, link in tuple(draft.links):
         try:
             endpoint = endpoint_of(link.url)
         except NoEndpoint as error:
             reader.fault((*path, "url"), error.wrong, error.mend)
+            draft.links.remove((path, link))
             continue
         other = seen.setdefault(endpoint.place, link.id)
         if other != link.id:

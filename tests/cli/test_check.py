@@ -61,6 +61,8 @@ Time until the watts are gone, at most
   cap           -  10.0 s        -  100 ms  15.0 s    25.1 s
   orders        -       -        -  100 ms  15.0 s    15.1 s
 
+Written to devices while it observes: nothing; no heartbeat, no session, no logon.
+
 """
 
 
@@ -190,7 +192,7 @@ def test_a_rule_that_wants_more_than_there_is_takes_all_and_says_so(tmp_path: Pa
         (('[mqtt]\nurl = "mqtt://127.0.0.1:1883"\n', ""), "No [mqtt]: nothing is published and no command is heard"),
         (('"mqtt://127.0.0.1:1883"', '"mqtts://x"\nca = "no.pem"'), "without it the broker is not reached"),
         (("nominal_ln_v", "refresh_ms = 50\nfast_ms = 100\nnominal_ln_v"), "less often than it renews its values"),
-        (("[[meter]]", '[[link]]\nid = "x"\nurl = "tcp://127.0.0.9"\n[[meter]]'), 'Link "x" has no meter on it'),
+        (("[[meter]]", '[[link]]\nid = "x"\nurl = "tcp://127.0.0.9"\n[[meter]]'), 'Link "x" has no device on it'),
     ],
 )  # fmt: skip
 def test_what_should_be_known_is_said(tmp_path: Path, change: tuple[str, str], expected: str) -> None:

@@ -88,5 +88,37 @@ def test_a_member_that_is_missing_or_odd_breaks_nothing(capsys: pytest.CaptureFi
         assert printed(capsys, {**STATUS, member: odd})
 
 
+HELD: list[dict[str, Any]] = [
+    {"target": "hall", "kind": "tag", "by": "kim", "why": "fan service", "at_ms": 1_790_000_000_000},
+    {"target": "gear", "kind": "local", "by": "panel", "why": "its remote contact is open"},
+]
+
+
+def test_what_people_hold_is_told_with_who_why_and_since_when(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, {**STATUS, "held": HELD}).split("\n")
+
+    at = lines.index("Held by people on site")
+    assert lines[at + 1 : at + 4] == [
+        "  target  kind   by     why                         since",
+        "  hall    tag    kim    fan service                 2026-09-21 14:13:20Z",
+        "  gear    LOCAL  panel  its remote contact is open",
+    ]
+
+
+def test_what_is_latched_is_shouted_with_what_takes_it_away(capsys: pytest.CaptureFixture[str]) -> None:
+    latched = [{"id": "tank-a", "why": "it has returned by itself 1 times in 24 h"}]
+
+    text = printed(capsys, {**STATUS, "latched": latched})
+
+    assert "LATCHED tank-a: it has returned by itself 1 times in 24 h; `ballast ack tank-a` when it is mended\n" in text
+
+
+@pytest.mark.parametrize("member", ["held", "latched"])
+def test_odd_holds_break_nothing(capsys: pytest.CaptureFixture[str], member: str) -> None:
+    odd_ones: tuple[object, ...] = (None, 5, [None], [{}], [{"at_ms": "x", "kind": 5}], [{"at_ms": 1e300}])
+    for odd in odd_ones:
+        assert printed(capsys, {**STATUS, member: odd})
+
+
 def test_nothing_shed_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Nothing is shed." in printed(capsys, {**STATUS, "events": []})

@@ -139,6 +139,12 @@ def test_an_inventory_is_checked_though_its_table_has_a_fault(tmp_path: Path) ->
     assert [line.split(" ")[0] for line in lines] == ["site.toml:33", "miners.csv:2"]
 
 
+def test_an_inventory_whose_name_no_file_can_have_is_told_once(tmp_path: Path) -> None:
+    (line,) = told(tmp_path, BY_INVENTORY.replace('"miners.csv"', '"a\\u0000b"'))
+
+    assert line.endswith('inventory = "a\\u0000b": control characters in it; take them out')
+
+
 def test_a_miner_in_two_tables_is_told_with_both_places(tmp_path: Path) -> None:
     second = SITE[SITE.index("[[miners]]") : SITE.index("[[rule]]")].replace('id = "a"', 'id = "b"')
 

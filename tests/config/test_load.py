@@ -15,6 +15,7 @@ from agent.config import (
     UnderFrequencyRule,
     load,
 )
+from tests.config.devices import MORE
 from tests.config.sites import SITE, changed, written
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "site.example.toml"
@@ -168,9 +169,12 @@ def test_any_text_is_a_site_or_faults(tmp_path: Path, text: str) -> None:
     whole_or_refused(path)
 
 
+TEXTS = [SITE, SITE + MORE, EXAMPLE.read_text(encoding="utf-8")]
+
 ODD = st.sampled_from(
     ["1", "-1", "0", "1e308", "nan", "-inf", "true", '""', '"x"', '"poi"', '"a\\u0000b"', "[]", "[[1]]", "{}", "[{}]",
      "{ tied = [] }", "2026-01-01", "07:32:00", "9223372036854775807", "0x" + "F" * 400, '"10.0.0.1"', '"rtu://x"',
+     '"tank"', '["di1"]', "{ for_ms = 1 }", '"unix:"', '{ gpus = "r1" }',
      '["10.0.0.1-10.0.0.3"]', '"credential:x"', '"../x"', '"tcp://["', '"mqtts://:0"', '"/"', '"☃"']
 )  # fmt: skip
 
@@ -178,7 +182,7 @@ ODD = st.sampled_from(
 @FUZZ
 @given(st.data())
 def test_any_value_anywhere_is_a_site_or_faults(tmp_path: Path, data: st.DataObject) -> None:
-    lines = data.draw(st.sampled_from([SITE, EXAMPLE.read_text(encoding="utf-8")])).split("\n")
+    lines = data.draw(st.sampled_from(TEXTS)).split("\n")
     for _ in range(data.draw(st.integers(1, 6))):
         at = data.draw(st.integers(0, len(lines) - 1))
         key, equals, _ = lines[at].partition("=")
