@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from drivers.gpu.messages import FREE, SET_S_MAX, Clocks, GpuReading, Health, Lease, Set, SetDone
@@ -264,5 +266,54 @@ def test_a_reading_grows_old_and_is_then_not_passed_on_as_good() -> None:
         assert gpu(gpud, "a").age_ns or 0 > 1.4e9
         await asyncio.sleep(2)
         assert gpu(gpud, "a").health in ("crashed", "starting")
+
+    run(story)
+
+
+DEEDS = st.one_of(
+    st.tuples(st.just("wait"), st.floats(0.01, 20.0)),
+    st.tuples(st.just("renew"), st.sampled_from([300.0, 500.0, 900.0])),
+    st.tuples(st.just("set"), st.sampled_from([200.0, 350.0, 500.0, 700.0])),
+    st.tuples(st.just("hang"), st.booleans()),
+    st.tuples(st.just("die"), st.booleans()),
+    st.tuples(st.just("deny"), st.booleans()),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(DEEDS, max_size=25))
+def test_whatever_happens_nothing_rises_without_a_live_lease_and_a_lapse_is_made_good(
+    deeds: list[tuple[str, float | bool]],
+) -> None:
+    async def story(clock: VirtualClock) -> None:
+        machine = Machine("a")
+        gpud = Gpud(clock, machine)
+        await asyncio.sleep(1)
+        renewed_ns = -(10**18)
+        before_w = 700.0
+        for deed, value in deeds:
+            if deed == "wait":
+                await asyncio.sleep(float(value))
+            elif deed == "renew":
+                renew(gpud, a=float(value))
+                renewed_ns = clock.monotonic_ns()
+            elif deed == "set":
+                begun_ns = clock.monotonic_ns()
+                await put(gpud, Set(1, "a", float(value), FREE))
+                assert clock.monotonic_ns() - begun_ns <= (SET_S_MAX + 0.01) * 1e9
+            elif deed == "hang":
+                machine.hung = {"a"} if value else set()
+            elif deed == "die":
+                machine.dead = bool(value)
+            else:
+                machine.denied = bool(value)
+            after_w = machine.gpus["a"].limit_w or 0.0
+            assert after_w <= before_w or (deed == "set" and begun_ns - renewed_ns < 15e9)
+            before_w = after_w
+        machine.hung, machine.dead, machine.denied = set(), False, False
+        await asyncio.sleep(200)
+        limit = limit_w(machine, "a") or 0.0
+        assert "a" not in gpud.kept or limit <= max(200.0, gpud.kept["a"])
+        assert gpu(gpud, "a").health == "ok"
 
     run(story)
