@@ -1,8 +1,8 @@
 /* A Modbus TCP server on libmodbus, the judge of our client: it shares no code with pymodbus.
  *
  * Standard input gives its registers, one value a line: "holding 19000 4366 8000" or "input 70 4247 0000" (table, first
- * wire address, the registers in hexadecimal). Standard output gets the port that it listens on, then "table first count"
- * for each read. As a Siemens PAC does, it answers exception 2 to a read that starts or ends inside a value; and so it
+ * wire address, the registers in hexadecimal). "after 5 holding 19000 4366 8000" changes a value once five reads were
+ * answered. Standard output gets the port that it listens on, then "table first count" for each read. As a Siemens PAC does, it answers exception 2 to a read that starts or ends inside a value; and so it
  * does where there is nothing.
  */
 #include <modbus/modbus.h>
@@ -13,23 +13,48 @@
 #include <unistd.h>
 
 enum { NOTHING, STARTS, GOES_ON };
+enum { CHANGES_MAX = 64, LINE_MAX_BYTES = 512 };
 
 static unsigned char place[2][65537]; /* what each register is to its value; one more that nothing is in */
 
+static struct {
+    int after; /* reads */
+    char line[LINE_MAX_BYTES];
+} changes[CHANGES_MAX];
+static int changes_count;
+
+static void take_value(modbus_mapping_t *map, char *line)
+{
+    char *word = strtok(line, " \n");
+    int holding = strcmp(word, "holding") == 0;
+    int at = atoi(strtok(NULL, " \n"));
+    int kind = STARTS;
+    while ((word = strtok(NULL, " \n")) != NULL) {
+        (holding ? map->tab_registers : map->tab_input_registers)[at] = (uint16_t)strtol(word, NULL, 16);
+        place[holding][at++] = (unsigned char)kind;
+        kind = GOES_ON;
+    }
+}
+
 static void take_registers(modbus_mapping_t *map)
 {
-    char line[256];
+    char line[LINE_MAX_BYTES];
     while (fgets(line, sizeof line, stdin)) {
-        char *word = strtok(line, " \n");
-        int holding = strcmp(word, "holding") == 0;
-        int at = atoi(strtok(NULL, " \n"));
-        int kind = STARTS;
-        while ((word = strtok(NULL, " \n")) != NULL) {
-            (holding ? map->tab_registers : map->tab_input_registers)[at] = (uint16_t)strtol(word, NULL, 16);
-            place[holding][at++] = (unsigned char)kind;
-            kind = GOES_ON;
+        int after, begins = 0;
+        if (sscanf(line, "after %d %n", &after, &begins) == 1 && begins && changes_count < CHANGES_MAX) {
+            changes[changes_count].after = after;
+            strcpy(changes[changes_count++].line, line + begins);
+        } else {
+            take_value(map, line);
         }
     }
+}
+
+static void change(modbus_mapping_t *map, int reads)
+{
+    for (int i = 0; i < changes_count; i++)
+        if (changes[i].after == reads)
+            take_value(map, changes[i].line);
 }
 
 static int may_read(int holding, int first, int count)
@@ -46,6 +71,7 @@ static void serve(modbus_t *link, modbus_mapping_t *map)
 {
     uint8_t query[MODBUS_TCP_MAX_ADU_LENGTH];
     int length;
+    static int reads;
     while ((length = modbus_receive(link, query)) != -1) {
         const uint8_t *pdu = query + modbus_get_header_length(link);
         int first = pdu[1] << 8 | pdu[2], count = pdu[3] << 8 | pdu[4];
@@ -55,6 +81,7 @@ static void serve(modbus_t *link, modbus_mapping_t *map)
             modbus_reply(link, query, length, map);
         else
             modbus_reply_exception(link, query, MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS);
+        change(map, ++reads);
     }
 }
 
