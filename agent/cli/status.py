@@ -78,7 +78,7 @@ def print_status(status: Row, *, whole: bool = False) -> None:
         )
     else:
         print("Nothing is shed.\n")
-    held = _rows(status, "held")
+    held = _rows(status, "tags")
     if held:
         print_table(
             "Held by people on site",
@@ -116,8 +116,10 @@ def _heading(status: Row) -> Iterator[str]:
         yield f"control loop late: {late:.1f} ms"
     if status.get("journal") not in (None, "ok"):
         yield f"JOURNAL {status['journal']}: what is decided now may be forgotten in a crash; look at the disk"
-    for row in _rows(status, "latched"):
-        yield f"LATCHED {_text(row, 'id')}: {_text(row, 'why')}; `ballast ack {_text(row, 'id')}` when it is mended"
+    latched = status.get("latched")
+    for node, why in latched.items() if isinstance(latched, dict) else ():
+        name = str(node).removeprefix("tank:")
+        yield f"LATCHED {name}: {why}; `ballast ack {name}` when it is mended"
     for link in _rows(status, "links"):
         if link.get("state") != "up":
             where = f"{_text(link, 'id')} ({_text(link, 'address')})"

@@ -95,7 +95,7 @@ HELD: list[dict[str, Any]] = [
 
 
 def test_what_people_hold_is_told_with_who_why_and_since_when(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = printed(capsys, {**STATUS, "held": HELD}).split("\n")
+    lines = printed(capsys, {**STATUS, "tags": HELD}).split("\n")
 
     at = lines.index("Held by people on site")
     assert lines[at + 1 : at + 4] == [
@@ -106,16 +106,25 @@ def test_what_people_hold_is_told_with_who_why_and_since_when(capsys: pytest.Cap
 
 
 def test_what_is_latched_is_shouted_with_what_takes_it_away(capsys: pytest.CaptureFixture[str]) -> None:
-    latched = [{"id": "tank-a", "why": "it has returned by itself 1 times in 24 h"}]
+    latched = {"tank:tank-a": "it has returned by itself 1 times in 24 h"}
 
     text = printed(capsys, {**STATUS, "latched": latched})
 
     assert "LATCHED tank-a: it has returned by itself 1 times in 24 h; `ballast ack tank-a` when it is mended\n" in text
 
 
-@pytest.mark.parametrize("member", ["held", "latched"])
+@pytest.mark.parametrize("member", ["tags", "latched"])
 def test_odd_holds_break_nothing(capsys: pytest.CaptureFixture[str], member: str) -> None:
-    odd_ones: tuple[object, ...] = (None, 5, [None], [{}], [{"at_ms": "x", "kind": 5}], [{"at_ms": 1e300}])
+    odd_ones: tuple[object, ...] = (
+        None,
+        5,
+        {},
+        {"x": None},
+        [None],
+        [{}],
+        [{"at_ms": "x", "kind": 5}],
+        [{"at_ms": 1e300}],
+    )
     for odd in odd_ones:
         assert printed(capsys, {**STATUS, member: odd})
 
