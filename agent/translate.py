@@ -97,7 +97,7 @@ def translate(file: SiteFile, gpus: Mapping[str, tuple[GpuSteps, ...]]) -> Trans
         gpu_loads,
         {load.id: load.poll_ns for load in loads},
         models,
-        {plc.id: f"{plc.id}.{REMOTE_BIT}" for plc in file.plcs if REMOTE_BIT in plc.bits},
+        {plc.id: f"{plc.id}.{REMOTE_BIT}" for plc in file.plcs if has_bit(plc, REMOTE_BIT)},
     )
 
 
@@ -253,15 +253,15 @@ def _cooling(table: CoolingRule, plc: PlcTable, acts: bool) -> Cooling:
         int(table.warn_for_s * NS_PER_S),
         tuple(Edge(one.point, one.above, one.value) for one in table.permit),
         int(table.permit_for_s * NS_PER_S),
-        (PERMIT_BIT,) if permit_bit(plc) else (),
+        (PERMIT_BIT,) if has_bit(plc, PERMIT_BIT) else (),
         table.auto_returns_per_day,
         acts,
     )
 
 
-def permit_bit(plc: PlcTable) -> bool:
-    """Whether this PLC gives a permit of its own."""
-    return PERMIT_BIT in plc.bits or any(bit.name == PERMIT_BIT for bit in load_profile(plc.profile).bits)
+def has_bit(plc: PlcTable, name: str) -> bool:
+    """Whether this PLC has a bit of this name, by its profile or by the site's wiring."""
+    return name in plc.bits or any(bit.name == name for bit in load_profile(plc.profile).bits)
 
 
 def frequency_meter(file: SiteFile, circuit: str) -> str:
