@@ -1,12 +1,13 @@
 """`make bench`: how soon the last of N cold miners has its command, ours against a C program, in turns in one run.
 
-    python -m hil.bench [--n 1000,4000,8000] [--volleys 200] [--quick] [--floor-only] [--soak SECONDS]
+    python -m hil.bench [--n 1000,4000,8000] [--volleys 200] [--quick] [--dialect avalon|luxos] [--floor-only]
+                        [--soak SECONDS]
 
 A volley: the meter's frequency register falls below the threshold; who polls it every 20 ms sees it, tells every miner
-softoff; the fleet stamps the last byte of each. Ours and the floor's have a fleet and a meter each, of the same program
-on addresses of their own, because a miner that the floor turned off is one that moved by itself to us. Both run
-throughout, so that each is measured beside the other's idle load. The register changes at a random moment of the poll's
-period.
+to sleep; the fleet stamps the last byte of each. An avalon takes one round trip, a luxos two: logon, then curtail. Ours
+and the floor's have a fleet and a meter each, of the same program on addresses of their own, because a miner that the
+floor turned off is one that moved by itself to us. Both run throughout, so that each is measured beside the other's
+idle load. The register changes at a random moment of the poll's period.
 
 After the figures the agent is slowed on purpose, and the ratio must then fail: a check that can't fail shows nothing.
 Exit code 0 when everything held, 1 when something did not, 2 when the bench could not run.
@@ -21,7 +22,7 @@ from pathlib import Path
 
 import msgspec
 
-from hil.bench.figures import HEADING, RATIO_MAX, Verdict, Volley, judge, ratio, row
+from hil.bench.figures import HEADING, P99_MS_MAX, RATIO_MAX, Verdict, Volley, judge, ratio, row
 from hil.bench.machine import BenchError, describe
 from hil.bench.programs import Fleet, Floor, build
 from hil.bench.subject import ARMED_SHARE, POLL_MS, SETTLE_S_MAX, START_S_MAX, WATTS, Slowed, Subject
@@ -43,11 +44,11 @@ def main() -> int:
         build(OUT)
         print(f"machine: {describe()}", flush=True)
         if arguments.soak:
-            soak(arguments.sizes[0], arguments.soak)
+            soak(arguments.dialect, arguments.sizes[0], arguments.soak)
             return 0
         verdicts: list[Verdict] = []
         for size in arguments.sizes:
-            verdicts += bench(size, arguments.volleys, floor_only=arguments.floor_only)
+            verdicts += bench(arguments.dialect, size, arguments.volleys, floor_only=arguments.floor_only)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
@@ -60,6 +61,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m hil.bench", description="Reaction times, ours and a C program's.")
     parser.add_argument("--n", default="1000,4000,8000", help="miners, one run each (default 1000,4000,8000)")
     parser.add_argument("--volleys", type=int, default=200, help="of ours and of the floor's each (default 200)")
+    parser.add_argument("--dialect", choices=sorted(P99_MS_MAX), default="avalon", help="what the miners speak")
     parser.add_argument("--quick", action="store_true", help="20 volleys")
     parser.add_argument("--floor-only", action="store_true", help="the C program alone: this machine's floor")
     parser.add_argument("--soak", type=int, metavar="SECONDS", help="no volleys: memory and CPU after so long")
@@ -70,18 +72,18 @@ def parse() -> argparse.Namespace:
     return arguments
 
 
-def bench(miners: int, volleys: int, *, floor_only: bool) -> list[Verdict]:
+def bench(dialect: str, miners: int, volleys: int, *, floor_only: bool) -> list[Verdict]:
     """One fleet size: all volleys, the table, the verdicts."""
-    print(f"\n{miners} miners", flush=True)
+    print(f"\n{miners} miners ({dialect})", flush=True)
     with ExitStack() as stack:
-        floor_fleet = stack.enter_context(Fleet(OUT, FLOOR_NET, miners, WATTS))
+        floor_fleet = stack.enter_context(Fleet(OUT, FLOOR_NET, miners, WATTS, dialect))
         floor = stack.enter_context(Floor(OUT, floor_fleet))
         if floor_only:
             print(
                 f"{HEADING}\n{row('floor', [volley_of_floor(floor_fleet, floor) for _ in range(volleys)])}", flush=True
             )
             return []
-        our_fleet = stack.enter_context(Fleet(OUT, OUR_NET, miners, WATTS))
+        our_fleet = stack.enter_context(Fleet(OUT, OUR_NET, miners, WATTS, dialect))
         subject = stack.enter_context(Subject(OUT, our_fleet, POLL_S))
         print(f"  agent armed {subject.wait_armed(ARMED_SHARE, START_S_MAX):.1f} s after its start", flush=True)
         subject.wait_armed(1.0, SETTLE_S_MAX)
@@ -97,7 +99,7 @@ def bench(miners: int, volleys: int, *, floor_only: bool) -> list[Verdict]:
         with Slowed(subject):
             slowed = [volley_of_ours(our_fleet, subject) for _ in range(SLOWED_VOLLEYS)]
         print(row("slowed", slowed))
-    verdicts = judge(miners, ours, floors)
+    verdicts = judge(dialect, miners, ours, floors)
     seen = ratio(slowed, floors)
     verdicts.append(
         Verdict(f"slowed on purpose ours is {seen:.2f} of the floor's, and the check fails", seen > RATIO_MAX)
@@ -106,19 +108,20 @@ def bench(miners: int, volleys: int, *, floor_only: bool) -> list[Verdict]:
         print(f"  {'PASS' if verdict.held else 'FAIL'}  {verdict.what}", flush=True)
     report = {
         "machine": describe(),
+        "dialect": dialect,
         "miners": miners,
         "verdicts": verdicts,
         "ours": ours,
         "floor": floors,
         "slowed": slowed,
     }
-    (OUT / f"volleys-{miners}.json").write_bytes(msgspec.json.encode(report))
+    (OUT / f"volleys-{dialect}-{miners}.json").write_bytes(msgspec.json.encode(report))
     return verdicts
 
 
-def soak(miners: int, for_s: int) -> None:
+def soak(dialect: str, miners: int, for_s: int) -> None:
     """The agent at its usual work, without volleys: how soon it is armed, and what it takes after so long."""
-    with Fleet(OUT, OUR_NET, miners, WATTS) as fleet, Subject(OUT, fleet, SOAK_POLL_S) as subject:
+    with Fleet(OUT, OUR_NET, miners, WATTS, dialect) as fleet, Subject(OUT, fleet, SOAK_POLL_S) as subject:
         print(f"{miners} miners polled every {SOAK_POLL_S} s, the meter 50 times a second, telemetry flowing")
         print(f"  armed {subject.wait_armed(ARMED_SHARE, START_S_MAX):.1f} s after its start", flush=True)
         cpu = subject.cpu_percent(for_s)

@@ -1,12 +1,16 @@
 /* The bench's fleet: N cold miners and the meter in front of them, in one program that stamps what it reads.
  *
- *   fleet NET N WATTS REFRESH_MS     prints "control PORT meter PORT" once everything listens
+ *   fleet NET N WATTS REFRESH_MS avalon|luxos     prints "control PORT meter PORT" once everything listens
  *
  * Miner i listens on 127.NET.(i / 250).(i % 250 + 1):4028 and answers as an Avalon A12 does: one request a connection, a
  * reply that ends in NUL, then close. Text and JSON requests; version, summary, devs, stats and its kin, ascset softoff
  * and softon. Replies have the size of the real ones, because parsing them is part of the agent's load. A miner obeys at
  * once: the bench times telling, not hashing. "Told" means that the last byte of softoff was read here; a miner that is
  * told twice (a hedge) counts when it was told first.
+ *
+ * With luxos it answers as LuxOS does: curtail needs the session that logon gave and logoff ends; a miner has one, it
+ * lapses a minute after its last use, and who comes meanwhile is refused (402). "Told" is the last byte of a curtail that
+ * was in its session. Reports: version, config, power, devs, summary.
  *
  * Control, one line each way on loopback TCP (times are CLOCK_MONOTONIC, ns):
  *   frequency HZ     forgets who was told, sets the meter's register      -> changed NS
@@ -37,6 +41,8 @@ enum kind { LISTENER, CONNECTION, CONTROL, OPERATOR };
 
 struct miner {
     bool on;
+    uint32_t session;      /* 0: nobody's */
+    int64_t session_until_ns;
     int64_t told_ns; /* 0: not since the frequency was set */
 };
 
@@ -47,6 +53,10 @@ struct wait {
     int64_t until_ns;
 };
 
+static const int64_t SESSION_NS = 60000000000;
+
+static bool luxos;
+static uint32_t sessions_count;
 static struct miner miners[MINERS_MAX];
 static int miners_count, on_count, told_count, verbs_count, watts, events, operator_fd = -1;
 static int64_t first_ns, last_ns;
@@ -145,12 +155,104 @@ static int reply_ascset(char *to, bool json, struct miner *miner, const char *re
     return reply_with(to, json, "I", 118, message, "");
 }
 
+/* --- LuxOS ---------------------------------------------------------------------------------------------------------------- */
+
+static int reply_luxos(char *to, const char *letter, int code, const char *message, const char *section) {
+    return 1 + snprintf(to, REPLY_MAX,
+                        "{%s%s\"STATUS\":[{\"Code\":%d,\"Description\":\"LUXminer 2025.4.8.220305-57b389c7\",\"Msg\":\"%s\",\"STATUS\":\"%s\","
+                        "\"When\":%ld}],\"id\":1}",
+                        section, *section ? "," : "", code, message, letter, (long)time(NULL));
+}
+
+static int reply_config(char *to, const struct miner *miner) {
+    static char section[2048];
+    snprintf(section, sizeof section,
+             "\"CONFIG\":[{\"ASC Count\":3,\"BcastAddr\":\"10.1.255.255\",\"ControlBoardType\":\"cvitek\",\"Cooling\":\"Air\","
+             "\"CurtailMode\":\"%s\",\"DHCP\":true,\"DNS Servers\":\"\",\"FPGABuildIdStr\":\"2018-35-18 35:00\",\"FeeStatus\":\"Ok\","
+             "\"GreenLed\":\"auto\",\"Hostname\":\"bench\",\"Hotplug\":\"None\",\"ImmersionMode\":false,\"IsAtmEnabled\":true,"
+             "\"IsPowerSupplyOn\":%s,\"IsSingleVoltage\":true,\"IsTuning\":false,\"Log Interval\":0,\"LogFileLevel\":\"info\","
+             "\"Model\":\"Antminer S19k Pro\",\"NameplateTHS\":121.8,\"OS\":\"LuxOS\",\"PGA Count\":0,\"PSULabel\":\"APW121215e\","
+             "\"Pool Count\":4,\"Profile\":\"290MHz\",\"ProfileStep\":\"-12\",\"RedLed\":\"auto\",\"Strategy\":\"Failover\","
+             "\"SystemStatus\":\"Normal\",\"UpdateOnStartup\":\"off\",\"UpdateSource\":\"\"}]",
+             miner->on ? "None" : "Sleep", miner->on ? "true" : "false");
+    return reply_luxos(to, "S", 33, "LUXminer config", section);
+}
+
+static int reply_devs(char *to, const struct miner *miner) {
+    static char section[4096];
+    char *end = section + sprintf(section, "\"DEVS\":[");
+    for (int board = 0; board < 3; board++)
+        end += sprintf(end,
+                       "%s{\"ASC\":%d,\"Accepted\":499,\"Board\":\"BHB56903\",\"Connector\":\"J%d\",\"Device Elapsed\":3428,"
+                       "\"Device Hardware%%\":0,\"Device Rejected%%\":0,\"Diff1 Work\":14290944,\"Difficulty Accepted\":14290944,"
+                       "\"Difficulty Rejected\":0,\"Enabled\":\"Y\",\"Hardware Errors\":0,\"ID\":%d,\"IsRamping\":false,"
+                       "\"IsUserShutdown\":false,\"Last Share Difficulty\":32768,\"Last Share Pool\":3,\"Last Share Time\":1760242393,"
+                       "\"MHS 15m\":20581707.53531604,\"MHS 1m\":20635064.434732575,\"MHS 30m\":20493265.756300416,"
+                       "\"MHS 5m\":20698876.036386784,\"MHS 5s\":%s,\"MHS 60m\":19010712.80173061,\"MHS av\":19067677.327556245,"
+                       "\"Name\":\"\",\"Nominal MHS\":20651400.0,\"Profile\":\"290MHz\",\"Rejected\":0,\"Status\":\"Alive\","
+                       "\"Temperature\":%d,\"Total MH\":19067677.327556245,\"Utility\":0}",
+                       board ? "," : "", board, board + 6, board, miner->on ? "20751652.263361264" : "0", miner->on ? 47 : 28);
+    strcpy(end, "]");
+    return reply_luxos(to, "S", 9, "3 ASC(s)", section);
+}
+
+/* Whether the first parameter is the name of the session that the miner has; then it lasts anew. */
+static bool in_session(struct miner *miner, const char *request, int64_t read_ns) {
+    const char *at = strstr(request, "\"parameter\"");
+    unsigned name = 0;
+    if (at == NULL || sscanf(at + strlen("\"parameter\""), " : \"%8x", &name) != 1) return false;
+    if (name == 0 || name != miner->session || read_ns > miner->session_until_ns) return false;
+    miner->session_until_ns = read_ns + SESSION_NS;
+    return true;
+}
+
+static int reply_logon(char *to, struct miner *miner, int64_t read_ns) {
+    char section[64];
+    if (miner->session != 0 && read_ns <= miner->session_until_ns) return reply_luxos(to, "E", 402, "Another session is active", "");
+    miner->session = ++sessions_count;
+    miner->session_until_ns = read_ns + SESSION_NS;
+    snprintf(section, sizeof section, "\"SESSION\":[{\"SessionID\":\"%08x\"}]", miner->session);
+    return reply_luxos(to, "S", 316, "Session created", section);
+}
+
+static int reply_curtail(char *to, struct miner *miner, const char *request, int64_t read_ns) {
+    bool sleep = strstr(request, ",sleep\"") != NULL;
+    if (sleep) stamp_told(miner, read_ns);
+    set_on(miner, !sleep);
+    return reply_luxos(to, "S", 335, "Curtailment command sent",
+                       sleep ? "\"CURTAIL\":[{\"Action\":\"sleep mode\"}]" : "\"CURTAIL\":[{\"Action\":\"wake up\"}]");
+}
+
+static int reply_to_luxos(char *to, struct miner *miner, const char *command, const char *request, int64_t read_ns) {
+    char section[128];
+    if (strcmp(command, "logon") == 0) return reply_logon(to, miner, read_ns);
+    if (strcmp(command, "curtail") == 0 || strcmp(command, "logoff") == 0) {
+        if (!in_session(miner, request, read_ns)) return reply_luxos(to, "E", 401, "Invalid session", "");
+        if (command[0] == 'c') return reply_curtail(to, miner, request, read_ns);
+        miner->session = 0;
+        return reply_luxos(to, "S", 317, "Session terminated", "");
+    }
+    if (strcmp(command, "config") == 0) return reply_config(to, miner);
+    if (strcmp(command, "devs") == 0) return reply_devs(to, miner);
+    snprintf(section, sizeof section, "\"POWER\":[{\"PSU\":true,\"Watts\":%d}]", miner->on ? watts : ASLEEP_W);
+    if (strcmp(command, "power") == 0) return reply_luxos(to, "S", 311, "Power usage", section);
+    snprintf(section, sizeof section, "\"SUMMARY\":[{\"Elapsed\":3453,\"GHS 5s\":%s}]", miner->on ? "59756.06" : "0");
+    if (strcmp(command, "summary") == 0) return reply_luxos(to, "S", 11, "Summary", section);
+    if (strcmp(command, "version") == 0)
+        return reply_luxos(to, "S", 22, "LUXminer versions",
+                           "\"VERSION\":[{\"API\":\"3.7\",\"LUXminer\":\"2025.4.8.220305-57b389c7\",\"Type\":\"Antminer S19k Pro\"}]");
+    return reply_luxos(to, "E", 14, "Invalid command", "");
+}
+
+/* --- what is served ------------------------------------------------------------------------------------------------------- */
+
 static int reply_to(char *to, struct miner *miner, const char *request, int64_t read_ns) {
     bool json = request[0] == '{';
     char command[24] = "";
     const char *at = json ? strstr(request, "\"command\"") : NULL;
     if (json) sscanf(at ? at + strlen("\"command\"") : "", " : \"%23[^\"]", command);
     else sscanf(request, "%23[^|]", command);
+    if (luxos) return reply_to_luxos(to, miner, command, request, read_ns);
     if (strcmp(command, "ascset") == 0) return reply_ascset(to, json, miner, request, read_ns);
     if (strcmp(command, "version") == 0) return reply_version(to, json);
     if (strcmp(command, "summary") == 0) return reply_summary(to, json, miner);
@@ -253,13 +355,14 @@ static void serve(struct epoll_event event) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 5) {
-        fprintf(stderr, "usage: fleet NET N WATTS REFRESH_MS\n");
+    if (argc != 6) {
+        fprintf(stderr, "usage: fleet NET N WATTS REFRESH_MS avalon|luxos\n");
         return 2;
     }
     int net = atoi(argv[1]), control = listen_on(loopback(0), 1);
     miners_count = atoi(argv[2]);
     watts = atoi(argv[3]);
+    luxos = strcmp(argv[5], "luxos") == 0;
     if (net < 1 || net > 255 || miners_count < 1 || miners_count > MINERS_MAX || watts < 1) fail("arguments out of range");
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     room_for_files(2 * miners_count + FILES_SPARE);

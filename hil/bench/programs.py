@@ -47,11 +47,11 @@ def build(folder: Path) -> None:
 class Told(Struct, frozen=True):
     """How far one volley came."""
 
-    count: int  # miners that read the last byte of softoff since the frequency was set
+    count: int  # miners that read the last byte of their verb since the frequency was set
     first_ns: int
     last_ns: int
     served_ns: int  # when the meter first answered with the new frequency
-    verbs: int  # how often softoff was read until then: more than count where requests were repeated
+    verbs: int  # how often a verb was read until then: more than count where requests were repeated
 
 
 class Program:
@@ -92,9 +92,9 @@ class Program:
 class Fleet(Program):
     """N miners on 127.NET.x.y:4028 and their meter."""
 
-    def __init__(self, folder: Path, net: int, miners: int, watts: int) -> None:
-        super().__init__([str(folder / "fleet"), str(net), str(miners), str(watts), str(REFRESH_MS)])
-        self.net, self.miners = net, miners
+    def __init__(self, folder: Path, net: int, miners: int, watts: int, dialect: str = "avalon") -> None:
+        super().__init__([str(folder / "fleet"), str(net), str(miners), str(watts), str(REFRESH_MS), dialect])
+        self.net, self.miners, self.dialect = net, miners, dialect
         _, control, _, meter = self.hear()
         self.meter_port = int(meter)
         self._control = socket.create_connection(("127.0.0.1", int(control)), START_S_MAX)
@@ -135,7 +135,8 @@ class Floor(Program):
     """The C program that does what the agent must do."""
 
     def __init__(self, folder: Path, fleet: Fleet) -> None:
-        super().__init__([str(folder / "floor"), str(fleet.meter_port), str(fleet.net), str(fleet.miners)])
+        where = [str(fleet.meter_port), str(fleet.net), str(fleet.miners), fleet.dialect]
+        super().__init__([str(folder / "floor"), *where])
         self.hear()
 
     def arm(self) -> None:

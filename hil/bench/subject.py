@@ -68,7 +68,7 @@ refresh_ms = {refresh_ms}
 id = "a"
 circuit = "poi"
 hosts = [{hosts}]
-family = "avalon"
+family = "{family}"
 rated_w = {watts}
 sleep_w = {asleep_w}
 value_usd_per_mwh = 95.0
@@ -108,6 +108,7 @@ def site_toml(fleet: Fleet, broker_port: int, state: Path, poll_s: int) -> str:
         poll_ms=POLL_MS,
         refresh_ms=REFRESH_MS,
         hosts=", ".join(ranges),
+        family=fleet.dialect,
         watts=WATTS,
         asleep_w=ASLEEP_W,
         poll_s=poll_s,
