@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 _TESTS = Path(__file__).parent
-_SLOW = (_TESTS / "e2e", _TESTS / "sim")
+_SLOW = (_TESTS / "e2e", _TESTS / "sim", _TESTS / "breaks")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -373,9 +373,11 @@ class Uplink:
 
     def _mark(self, *, complete: bool = False) -> None:
         """Put into the journal, soon, from where on a channel's records may not have arrived."""
+        # Events from the start: the first may be in the core's journal as told, and a kill come before it is sealed.
+        next_seqs = {"evt": 0, **self._sealer.next_seq}
         channels = {
             channel: self.outbox.undelivered_from(channel, next_seq)
-            for channel, next_seq in self._sealer.next_seq.items()
+            for channel, next_seq in next_seqs.items()
             if channel == "evt" or channel.startswith("tele/")
         }
         self._channels_marked = len(self._sealer.next_seq)

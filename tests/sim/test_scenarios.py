@@ -5,6 +5,7 @@ Times in the scenarios are seconds after the agent has settled. The site has 20 
 """
 
 import math
+from pathlib import Path
 
 import pytest
 
@@ -12,11 +13,14 @@ from tests.sim.issuer import SPOILT
 from tests.sim.judges.events import event_records, events_open
 from tests.sim.judges.outside import Asks
 from tests.sim.judges.records import opened
+from tests.sim.loop import NS_PER_S
+from tests.sim.plant import read_toledo, recording
 from tests.sim.play import play, told, told_loads
 from tests.sim.site import Site
 from tests.sim.weather import Weather
 from tests.sim.world import World
 
+TOLEDO = Path(__file__).parents[2] / "hil" / "recordings" / "iberia-2025-04-28-toledo-2s.csv"
 ALL_BACK_S = 300.0  # release, minimum off time and the ramp for 25 kW, with room
 
 
@@ -78,6 +82,26 @@ def test_a_frequency_without_voltage_sheds_nothing() -> None:
         await world.pass_s(10)
 
     assert told(play(scenario), Asks.OFF) == []
+
+
+def test_the_recorded_collapse_sheds_once_and_the_frequency_of_the_dead_bus_after_it_drives_nothing() -> None:
+    """Toledo, 2025-04-28: below 49.5 Hz between 12:33:18 and :20, voltage gone at :24, a frequency that goes on for
+    an hour.
+    """
+
+    async def scenario(world: World) -> None:
+        hz, volts = read_toledo(TOLEDO, "12:32:50", "12:36:00")
+        now_ns = world.loop.now_ns
+        world.plant.frequency.follow(now_ns, recording(hz, now_ns, 2 * NS_PER_S))
+        world.plant.voltage.follow(now_ns, recording([min(phases) for phases in volts], now_ns, 2 * NS_PER_S))
+        await world.pass_s(180)
+
+    outside = play(scenario, site=Site(nominal_ln_v=27_600.0))
+
+    off = [at_s - 1_030 for at_s, _ in told(outside, Asks.OFF)]
+    assert 28 < min(off) < 30, "the crossing lies between 12:33:18 and 12:33:20"
+    assert max(off) < 60
+    assert 7 <= len(told_loads(outside, Asks.OFF)) <= 10
 
 
 def test_a_crossing_after_nonsense_still_sheds() -> None:

@@ -269,6 +269,24 @@ def test_an_event_that_names_ten_thousand_loads_comes_in_parts() -> None:
     assert events[0]["want"] == {"lo_kw": None, "hi_kw": 1000.0}
 
 
+def lost_rows(rig: Rig) -> list[dict[str, Any]]:
+    """The gap records of telemetry."""
+    return [gap for gap in records(rig, "gap") if gap["address"].endswith("/tele/main")]
+
+
+def test_a_kill_before_any_event_is_sealed_declares_events_too() -> None:
+    async def declared(rig: Rig) -> None:
+        await rig.broker.wait_for(lambda: bool(records(rig, "gap")))
+
+    first = play(connected)
+    first.uplink._mark()  # as it was before the clean stop
+    second = play(declared, Rig(disk=first.keeper.disk, boot="1" * 16))
+
+    assert [
+        (gap["address"].rpartition("/")[2], gap["of"], gap["from"], gap["to"]) for gap in records(second, "gap")
+    ] == [("evt", "0123456789abcdef", 0, None)]
+
+
 def test_after_kill_9_the_next_start_declares_what_may_be_lost_and_the_birth_names_the_start_before() -> None:
     async def story(rig: Rig) -> None:
         await connected(rig)
@@ -284,11 +302,11 @@ def test_after_kill_9_the_next_start_declares_what_may_be_lost_and_the_birth_nam
     second = Rig(disk=disk, boot="fedcba9876543210")
 
     async def declared(rig: Rig) -> None:
-        await rig.broker.wait_for(lambda: bool(records(rig, "gap")))
+        await rig.broker.wait_for(lambda: bool(lost_rows(rig)))
 
     play(declared, second)
 
-    (gap,) = records(second, "gap")
+    (gap,) = lost_rows(second)
     assert (gap["of"], gap["from"], gap["to"], gap["why"]) == (first.uplink._sealer.boot, 3, None, "restart")
     assert records(second, "conn")[0]["prev"] == {"boot": gap["of"], "streams": {"main": {"seq": 2}}}
     stream, verifier = Stream(), Verifier("ballast", SITE, AGENT, AGENT_KEY.public)
@@ -309,11 +327,11 @@ def test_a_kill_before_the_first_mark_of_the_minute_is_declared_as_well() -> Non
     second = Rig(disk=disk, boot="fedcba9876543210")
 
     async def declared(rig: Rig) -> None:
-        await rig.broker.wait_for(lambda: bool(records(rig, "gap")))
+        await rig.broker.wait_for(lambda: bool(lost_rows(rig)))
 
     play(declared, second)
 
-    (gap,) = records(second, "gap")
+    (gap,) = lost_rows(second)
     assert (gap["of"], gap["from"], gap["to"]) == (first.uplink._sealer.boot, 0, None)
 
 
@@ -334,11 +352,11 @@ def test_a_gap_of_an_earlier_start_is_declared_until_it_was_delivered() -> None:
     third = Rig(disk=second.keeper.disk, boot="2" * 16)
 
     async def declared(rig: Rig) -> None:
-        await rig.broker.wait_for(lambda: len(records(rig, "gap")) == 2)
+        await rig.broker.wait_for(lambda: len(lost_rows(rig)) == 2)
 
     play(declared, third)
 
-    assert [(gap["of"], gap["from"]) for gap in records(third, "gap")] == [("0123456789abcdef", 0), ("1" * 16, 0)]
+    assert [(gap["of"], gap["from"]) for gap in lost_rows(third)] == [("0123456789abcdef", 0), ("1" * 16, 0)]
 
 
 def test_after_a_clean_stop_nothing_is_declared_lost() -> None:

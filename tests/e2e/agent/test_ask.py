@@ -87,8 +87,12 @@ def test_status_while_a_load_is_shed_names_the_event_and_what_comes_next(site: S
     status = told("status", "--socket", str(site.socket))
     text = ask("status", "--socket", str(site.socket))
 
-    assert status["lowered"] == 5
-    assert [(event["rule"], event["loads"], event["returning"]) for event in status["events"]] == [("ufr", 5, False)]
+    # How many it takes depends on what each draws, which has noise: status must say what is so.
+    state = site.rig.do("state")
+    down = sum(not miner["told_on"] for miner in state["miners"].values())
+    assert down > 0
+    assert status["lowered"] == down
+    assert [(event["rule"], event["loads"], event["returning"]) for event in status["events"]] == [("ufr", down, False)]
     assert status["circuits"][0]["next"] == f"released when above {site.figures.release_above_hz} Hz"
     assert "Shed now" in text.stdout
 

@@ -16,6 +16,7 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
     begun_by: dict[str, object] = {}  # who is killed can't know whether its last words were heard
     ended: set[str] = set()
     returning: set[str] = set()
+    begun_ns: dict[str, int] = {}
     for record in event_records(outside):
         body, at_ns = record.body, record.message.at_ns
         event, kind = str(body.get("ev", "")), str(body.get("k"))
@@ -27,13 +28,17 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
             if begun_by.get(event) == body.get("boot"):
                 faults.append(Fault(name, at_ns, f"{event} begins again"))
             open_ones = [other for other, where in begun.items() if where == place and other not in ended]
-            twins = [other for other in open_ones if other not in returning]
+            # Released, its loads come back when they may; a new crossing then is a new event.
+            aged = [other for other in open_ones if at_ns - begun_ns[other] >= outside.rules.release_for_ns]
+            twins = [other for other in open_ones if other not in returning and other not in aged]
             if twins and event not in begun and body.get("class") != "command":
                 faults.append(Fault(name, at_ns, f"{event} begins on {place} while {twins[0]} is open"))
             begun[event] = place
+            begun_ns[event] = at_ns
             begun_by[event] = body.get("boot")
         elif event not in begun and kind not in STANDALONE:
             begun[event] = place  # told once
+            begun_ns[event] = at_ns
             if declared_lost(outside):
                 continue
             faults.append(Fault(name, at_ns, f"{event} tells {kind} and never began"))
@@ -42,7 +47,7 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
         if kind == "end":
             ended.add(event)
         elif kind == "return":
-            returning.add(event)  # its loads come back; a new crossing then is a new event
+            returning.add(event)
     return faults
 
 
