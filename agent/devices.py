@@ -30,9 +30,10 @@ from drivers.gpu.steps import FLOOR, FULL, LOWEST, steps_of
 from drivers.gpu.wire import Connect
 from drivers.miners.client import Exchanger
 from drivers.modbus.link import Link
-from drivers.modbus.meter import BlockRead, MeterReader
+from drivers.modbus.meter import BlockRead
 from drivers.modbus.plc import PlcReader, PlcWriter
 from drivers.modbus.serial import Line, SerialTransport
+from drivers.modbus.sunspec import make_reader
 from drivers.modbus.transport import PymodbusTransport, Transport
 from drivers.profile import load_profile
 
@@ -200,7 +201,7 @@ class Devices:
             polled = [
                 PolledMeter(
                     meter.id,
-                    MeterReader(link, meter.unit_id, load_profile(meter.profile), invert=meter.invert),
+                    make_reader(link, meter.unit_id, meter.profile, invert=meter.invert),
                     meter.fast_ms * NS_PER_MS,
                     meter.slow_ms * NS_PER_MS,
                 )
