@@ -38,10 +38,9 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 
-from drivers.dial import Dial, NoRoom
-from drivers.errors import Unreachable
-from drivers.miners.exchange import Answer, Connection, Due, Exchange, Limits, Shot, Waiting
-from drivers.miners.repeats import Repeats
+from drivers.dial import Dial
+from drivers.miners.exchange import Answer, Exchange, Limits, Shot, Waiting
+from drivers.miners.lines import Lines
 from drivers.miners.talks import AGAIN_S, Talks, talking
 
 __all__ = ["Answer", "Exchanger", "Limits", "Shot"]
@@ -50,7 +49,6 @@ _LIMITS = Limits()
 _SLICE = 64
 _SLICE_NS = 2_500_000  # or as many as begin in this time, on a slow machine
 _LISTEN = 512  # 1 us each
-_READ_BYTES = 16_384
 _PARTINGS = 16  # sessions ended in one turn of the loop: a volley may come at any time, and waits no longer for them
 _LEAVE_AGAIN_S = 0.02
 _BUSY = 64  # this many connections ready at once: we are behind ourselves, so nothing is repeated
@@ -59,27 +57,20 @@ _NO_ROOM_S = 0.005
 _TICK_S_MIN = 0.002  # what is due and may not be done yet is looked at again after this
 
 
-class Exchanger:
+class Exchanger(Lines):
     """Fires and asks over one Dial, which is then its alone. Make it inside the running loop."""
 
     def __init__(self, dial: Dial, clock_ns: Callable[[], int], limits: Limits = _LIMITS) -> None:
-        self._dial = dial
-        self._clock_ns = clock_ns
-        self._limits = limits
+        super().__init__(dial, clock_ns, limits)
         self._loop = asyncio.get_running_loop()
-        self._connections: dict[int, Connection] = {}
         self._waiting: deque[Waiting] = deque()
-        self._unheard: deque[tuple[int, Connection]] = deque()  # sent while others were still to be begun
         self._number = 0
         self._newest: dict[str, int] = {}  # key -> the newest fire() that has shots for it, until they are over
         self._lanes: dict[str, list[Exchange]] = {}  # key -> fired exchanges that are out
         self._asked: dict[str, Exchange] = {}
         self._finished: deque[tuple[Exchange, Answer]] = deque()
         self._fired = 0  # shots since nothing was out
-        self._repeats = Repeats(limits)
         self._talks = Talks()
-        self._connects = Due()
-        self._deadlines = Due()
         self._going_on: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_ns = 0
@@ -92,7 +83,11 @@ class Exchanger:
 
     @property
     def _opening(self) -> bool:
-        return bool(self._waiting or self._unheard or self._talks.following)
+        return self._more_to_begin or bool(self._unheard)
+
+    @property
+    def _more_to_begin(self) -> bool:
+        return bool(self._waiting or self._talks.following)
 
     def fire(self, shots: Sequence[Shot], done: Callable[[Answer], None]) -> None:
         """Put every shot on the wire; `done` is called from the loop, once for each that no newer fire() replaced.
@@ -218,13 +213,6 @@ class Exchanger:
         if self._going_on is None:
             self._going_on = self._loop.call_soon(self._go_on)
 
-    def _listen(self, most: int) -> None:
-        """Have poll() tell of answers to what has been sent."""
-        for _ in range(min(most, len(self._unheard))):
-            handle, connection = self._unheard.popleft()
-            if self._connections.get(handle) is connection:
-                self._dial.watch(handle, read=True, write=False)
-
     def _begin_fired(self, shot: Shot, volley: Waiting) -> bool:
         asked = self._asked.get(shot.key)
         if asked is not None:
@@ -245,88 +233,11 @@ class Exchanger:
             del self._lanes[shot.key]
         return False
 
-    def _begin(self, exchange: Exchange) -> bool:
-        """Open a connection for it and send if the socket takes it; False when the machine has no room for one more."""
-        limits, shot = self._limits, exchange.shot
-        if len(self._connections) >= limits.open_max:
-            return False
-        now_ns = self._clock_ns()
-        if not exchange.opened_ns:
-            exchange.opened_ns = now_ns
-        try:
-            handle = self._dial.open(shot.host, shot.port)
-        except NoRoom:
-            return False
-        except Unreachable as failure:
-            exchange.begun += 1
-            self._lost(exchange, failure.detail)
-            return True
-        exchange.begun += 1
-        exchange.newest_ns = now_ns
-        exchange.handles.append(handle)
-        self._connections[handle] = connection = Connection(exchange, now_ns, limits.reply_bytes_max)
-        self._deadlines.add(now_ns + limits.answer_ns, exchange)
-        if exchange.volley is None:
-            self._connects.add(now_ns + limits.connect_ns, exchange)
-        else:
-            self._repeats.begun(exchange, now_ns)
-        self._send(handle, connection, watched=False)
-        return True
-
-    def _send(self, handle: int, connection: Connection, *, watched: bool = True) -> None:
-        exchange = connection.exchange
-        request = exchange.request
-        try:
-            taken = self._dial.send(handle, request[connection.taken :] if connection.taken else request)
-        except OSError as failure:
-            self._drop(handle, failure.strerror or str(failure))
-            return
-        connection.taken += taken
-        if taken:
-            exchange.wrote = True
-        whole = connection.taken == len(request)
-        if whole and exchange.sent_ns is None:
-            exchange.sent_ns = self._clock_ns()
-        if whole and not watched and exchange.volley is not None and (self._waiting or self._talks.following):
-            self._unheard.append((handle, connection))
-        else:
-            self._dial.watch(handle, read=whole, write=not whole)
-
     def _ready(self) -> None:
         self._service()
         self._deliver()
 
-    def _service(self) -> int:
-        """Take what is ready, and say how much that was. Opens nothing and calls nobody: the list must stay true."""
-        ready_now = self._dial.poll()
-        for ready in ready_now:
-            connection = self._connections.get(ready.handle)
-            if connection is not None and (ready.readable or ready.failed):
-                self._receive(ready.handle, connection)
-            elif connection is not None and ready.writable:
-                self._send(ready.handle, connection)
-        return len(ready_now)
-
-    def _receive(self, handle: int, connection: Connection) -> None:
-        why = "closed without an answer"
-        try:
-            data = self._dial.receive(handle, _READ_BYTES)
-        except OSError as failure:
-            # A reset after the whole reply is how cgminer answers a long request; what was read counts.
-            data, why = b"", failure.strerror or str(failure)
-        if data is None:
-            return
-        reply = connection.reply.feed(data) if data else connection.reply.held
-        if reply:
-            self._answered(handle, connection, reply)
-        elif not data:
-            self._drop(handle, why)
-        elif connection.reply.begun:
-            connection.exchange.answering = True
-
-    def _answered(self, handle: int, connection: Connection, reply: bytes) -> None:
-        self._repeats.answered(connection.opened_ns, self._clock_ns())
-        exchange = self._close(handle)
+    def _answered(self, exchange: Exchange, reply: bytes) -> None:
         after = None if exchange.shot.talk is None else self._talks.goes_on(exchange, reply)
         if after is None:
             self._finish(exchange, "ok", reply, "")
@@ -349,21 +260,6 @@ class Exchanger:
         if not exchange.over:
             self._talks.following.append(exchange)
             self._awake()
-
-    def _drop(self, handle: int, why: str) -> None:
-        """A connection has ended without an answer; the exchange goes on while it has others."""
-        self._lost(self._close(handle), why)
-
-    def _close(self, handle: int) -> Exchange:
-        exchange = self._connections.pop(handle).exchange
-        exchange.handles.remove(handle)
-        self._dial.close(handle)
-        return exchange
-
-    def _lost(self, exchange: Exchange, why: str) -> None:
-        exchange.detail = why
-        if not exchange.handles:
-            self._finish(exchange, "silent" if exchange.wrote else "unreachable", b"", why)
 
     def _finish(self, exchange: Exchange, outcome: str, reply: bytes, detail: str) -> None:
         if outcome == "silent" and exchange.opening:
@@ -388,15 +284,6 @@ class Exchanger:
         lane.remove(exchange)
         if not lane:
             del self._lanes[key]
-
-    def _reset(self, exchange: Exchange) -> None:
-        for handle in exchange.handles[:]:
-            self._cut(exchange, handle)
-
-    def _cut(self, exchange: Exchange, handle: int) -> None:
-        exchange.handles.remove(handle)
-        del self._connections[handle]
-        self._dial.close(handle, reset=True)
 
     def _deliver(self) -> None:
         """Tell those who wait; they may fire() and ask() from within."""
@@ -443,7 +330,7 @@ class Exchanger:
         while (connecting := self._connects.take(now_ns)) is not None:
             self._connect_late(connecting)
         if not behind and not self._unheard:  # else its answer may be in the kernel
-            if not self._waiting and not self._talks.following:
+            if not self._more_to_begin:
                 self._repeat_late(now_ns)
             while (exchange := self._deadlines.take(now_ns)) is not None:
                 if exchange.newest_ns + self._limits.answer_ns <= now_ns:
