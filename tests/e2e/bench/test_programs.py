@@ -7,6 +7,7 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,3 +113,53 @@ def test_the_floor_tells_every_miner_once_the_frequency_crosses(built: Path, fle
         assert told.count == MINERS
         assert changed_ns < told.served_ns <= told.first_ns <= told.last_ns
         assert fleet.wait_on(0) == 0
+
+
+def ask_luxos(command: str, parameter: str = "") -> dict[str, Any]:
+    reply = ask(json.dumps({"command": command} | ({"parameter": parameter} if parameter else {})).encode())
+    assert reply.endswith(b"\0")
+    said: dict[str, Any] = json.loads(reply[:-1])
+    return said
+
+
+@pytest.fixture
+def luxos_fleet(built: Path) -> Iterator[Fleet]:
+    with Fleet(built, NET, MINERS, WATTS, "luxos") as started:
+        yield started
+
+
+def test_a_luxos_miner_obeys_within_its_one_session_alone(luxos_fleet: Fleet) -> None:
+    opened = ask_luxos("logon")
+    name = opened["SESSION"][0]["SessionID"]
+    turned_away = ask_luxos("logon")
+    wrong = ask_luxos("curtail", "0000ffff,sleep")
+    untold = luxos_fleet.wait_told(0.01).count
+    slept = ask_luxos("curtail", f"{name},sleep")
+    told = luxos_fleet.wait_told(0.01).count
+    asleep = ask_luxos("config")["CONFIG"][0]["CurtailMode"], ask_luxos("power")["POWER"][0]["Watts"]
+    ended = ask_luxos("logoff", name)
+    too_late = ask_luxos("curtail", f"{name},wakeup")
+
+    said = (opened, turned_away, wrong, slept, ended, too_late)
+    assert [answer["STATUS"][0]["Code"] for answer in said] == [316, 402, 401, 335, 317, 401]
+    assert (untold, told, asleep) == (0, 1, ("Sleep", 15))
+    assert len(ask_luxos("devs")["DEVS"]) == 3
+
+
+def test_the_floor_tells_every_luxos_miner_in_two_round_trips_and_leaves_no_session(
+    built: Path, luxos_fleet: Fleet
+) -> None:
+    with Floor(built, luxos_fleet) as floor:
+        for _ in range(2):
+            luxos_fleet.wake()
+            luxos_fleet.set_frequency(50.0)
+            floor.arm()
+            while luxos_fleet.wait_told(0.02).served_ns == 0:
+                pass
+            luxos_fleet.set_frequency(49.45)
+            told = luxos_fleet.wait_told(10)
+
+            assert floor.finish() == MINERS
+            assert (told.count, told.verbs) == (MINERS, MINERS)
+
+    assert ask_luxos("logon")["STATUS"][0]["Code"] == 316
