@@ -49,6 +49,9 @@ def step_of(steps: Sequence[GpuStep], reading: GpuReading, told: str | None) -> 
     """The step it is at; None when its limit isn't known."""
     if reading.limit_w is None or not steps:
         return None
+    if reading.lapsed_from_w is not None and reading.limit_w < steps[-1].limit_w - _SAME_W:
+        # A lapsed lease took it down on our behalf: found so after a crash, it is one that we lowered (design.md 4.8).
+        return LOWEST if _not_above(reading, steps[0]) else FLOOR
     fitting = [step for step in steps if _not_above(reading, step)] or [steps[-1]]
     first = fitting[0]
     same = [step.name for step in fitting if (step.limit_w, step.clocks) == (first.limit_w, first.clocks)]

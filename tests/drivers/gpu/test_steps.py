@@ -73,3 +73,11 @@ def test_of_steps_that_mean_the_same_the_one_it_was_told_counts() -> None:
     assert step_of(same, reading(400.0), "floor") == "floor"
     assert step_of(same, reading(400.0), None) == "floor"
     assert step_of(same, reading(400.0), "full") == "floor"
+
+
+def test_a_gpu_that_a_lapsed_lease_took_down_is_at_its_floor_and_no_more_than_that() -> None:
+    lapsed = GpuReading("a", "ok", 0, limit_w=500.0, clocks=FREE, sm_mhz=1980, lapsed_from_w=700.0)
+    back = GpuReading("a", "ok", 0, limit_w=700.0, clocks=FREE, sm_mhz=1980, lapsed_from_w=700.0)
+
+    assert step_of(STEPS, lapsed, None) == "floor"
+    assert step_of(STEPS, back, None) == "full"
