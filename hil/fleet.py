@@ -73,6 +73,7 @@ class Endpoint:
         self.told: deque[tuple[int, str]] = deque(maxlen=_WRITES_KEPT)  # when a verb was whole, and its step
         self.writes: deque[tuple[int, bytes]] = deque(maxlen=_WRITES_KEPT)
         self.requests: Counter[bytes] = Counter()
+        self.unfed: set[str] = set()  # what of that which feeds it doesn't
         self._answer_s = answer_s
         self._moved = moved
         self._listening: socket.socket | None = None
@@ -283,14 +284,26 @@ class Fleet:
         """Whether it does what it acknowledges from now on."""
         endpoint.miner.lie = lie
 
-    def set_dark(self, endpoint: Endpoint, dark: bool) -> None:
-        """Its supply goes or comes back; a miner without supply draws nothing and answers nobody."""
-        endpoint.miner.dark = dark
-        self.watch(endpoint.miner)
+    def feed(self, endpoint: Endpoint, by: str, *, fed: bool) -> None:
+        """What feeds it ("grid", a contactor) does or doesn't; one that doesn't is enough for it to be dark."""
+        if fed:
+            endpoint.unfed.discard(by)
+        else:
+            endpoint.unfed.add(by)
+        dark = bool(endpoint.unfed)
+        if dark == endpoint.miner.dark:
+            return
         if dark:
+            endpoint.miner.lose_supply()
             endpoint.close()
         else:
+            endpoint.miner.regain_supply(time.monotonic_ns())
             endpoint.set_fault(endpoint.fault)
+        self.watch(endpoint.miner)
+
+    def set_dark(self, endpoint: Endpoint, dark: bool) -> None:
+        """The grid's supply goes or comes back; a miner without supply draws nothing and answers nobody."""
+        self.feed(endpoint, "grid", fed=not dark)
 
 
 def _send(endpoint: socket.socket, data: bytes) -> bool:

@@ -157,6 +157,18 @@ class Miner:
         if self.lie is Lie.NONE and not stuck:
             self.move(on, now_ns)
 
+    def lose_supply(self) -> None:
+        """Dark at once; who was logged on is forgotten."""
+        self.dark = True
+        self.session.end()
+
+    def regain_supply(self, now_ns: int) -> None:
+        """Its supply is back: it starts by itself, whatever it was told before, as these units do."""
+        self.dark = False
+        self.told_on, self.hashing, self.due = True, False, None
+        self._ramp = Ramp(self.family.idle_w, self.family.idle_w, now_ns, now_ns)
+        self.move(True, now_ns)
+
     def move(self, on: bool, now_ns: int) -> None:
         """It really goes on or off, from wherever its watts are."""
         if on == self.hashing:

@@ -44,18 +44,18 @@ class LinkFault(StrEnum):
 class ModbusServer:
     """One TCP endpoint. Units that it does not have are answered as a gateway does (exception 11).
 
-    `functions` counts the requests by function code and `writes` keeps the frames (and when) of those that could change
-    something: what a judge of an observing agent looks at.
+    `functions` counts the requests by function code and `writes` keeps when, the unit and the PDU of those that could
+    change something: what a judge of an observing agent looks at.
     """
 
     def __init__(self, banks: Mapping[int, Bank], host: str = "127.0.0.1", port: int = 0, seed: int = 0) -> None:
-        self.banks = banks
+        self.banks = dict(banks)
         self.host = host
         self.port = port
         self.fault = LinkFault.NONE
         self.late_ms = 0.0
         self.functions: Counter[int] = Counter()
-        self.writes: deque[tuple[int, bytes]] = deque(maxlen=_WRITES_KEPT)
+        self.writes: deque[tuple[int, int, bytes]] = deque(maxlen=_WRITES_KEPT)
         self.connections: set[_Connection] = set()
         self.random = random.Random(seed)
         self._server: asyncio.Server | None = None
@@ -125,7 +125,7 @@ class _Connection(asyncio.Protocol):
         server = self._server
         server.functions[pdu[0]] += 1
         if pdu[0] in WRITING:
-            server.writes.append((time.monotonic_ns(), pdu))
+            server.writes.append((time.monotonic_ns(), unit, pdu))
         if server.fault is LinkFault.SILENT:
             return
         if server.fault is LinkFault.RESET:

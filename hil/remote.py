@@ -36,7 +36,9 @@ class RigProcess:
     def __init__(self, config: RigConfig) -> None:
         self.config = config
         self.meters: dict[str, tuple[str, int]] = {}
+        self.plcs: dict[str, str] = {}  # "host:port", or a serial line's path
         self.miners: list[str] = []  # "address:port"
+        self.gpud_environment: dict[str, str] = {}  # what `ballast gpud` needs to find the fake GPUs
         self.pid = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
@@ -88,7 +90,9 @@ class RigProcess:
         ready = json.loads(line)
         self.pid = self._process.pid
         self.meters = {name: _endpoint(text) for name, text in ready["meters"].items()}
+        self.plcs = ready["plcs"]
         self.miners = ready["miners"]
+        self.gpud_environment = ready["gpud_environment"]
         self._control = socket.create_connection(_endpoint(ready["control"]), timeout=_READY_S)
         self._control.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

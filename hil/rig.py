@@ -21,22 +21,33 @@ A rig is described by RigConfig (TOML or JSON) and runs in the calling event loo
     stamps                               each meter's refreshes; each miner's verbs [[ns, "off" or "on"], ...]
     traffic                              per meter function counts and writes, per miner requests and writes
     clear                                forgets stamps and traffic
+    gpu          do, ...                 something is done to the fake GPUs' driver (hil/gpu/deeds.py)
+
+and those of tanks and contactors (hil/field.py).
 """
 
 import math
+import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
 
+from hil.contactors import ContactorsConfig
+from hil.field import Field, endpoints
 from hil.fleet import Endpoint, Fleet, MinerFault
+from hil.gpu.deeds import deeds
+from hil.gpu.fake import FakeDriver
 from hil.meter import Meter, Noise, load_layout
 from hil.miner import Lie, Miner, load_families
+from hil.modbus_line import ModbusLine
 from hil.modbus_server import LinkFault, ModbusServer
 from hil.plant import Plant
 from hil.recording import Sample, load_toledo
+from hil.tank import TankConfig
 
 
 class MinerGroup(Struct, frozen=True, forbid_unknown_fields=True):
@@ -52,7 +63,7 @@ class MinerGroup(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class MeterConfig(Struct, frozen=True, forbid_unknown_fields=True):
-    """One meter on an endpoint of its own."""
+    """One meter, on an endpoint of its own."""
 
     id: str = "main"
     layout: str = "janitza-umg604"
@@ -68,6 +79,9 @@ class RigConfig(Struct, frozen=True, forbid_unknown_fields=True):
 
     miners: tuple[MinerGroup, ...] = ()
     meters: tuple[MeterConfig, ...] = (MeterConfig(),)
+    tanks: tuple[TankConfig, ...] = ()
+    switchgears: tuple[ContactorsConfig, ...] = ()
+    gpus: int = 0  # fake GPUs, of one host; `ballast gpud` is started by whoever drives the rig
     nominal_hz: float = 50.0
     nominal_ln_v: float = 27_600.0
     unmetered_w: float = 0.0
@@ -81,8 +95,10 @@ class Rig:
     def __init__(self, config: RigConfig) -> None:
         self.config = config
         self.fleet = Fleet()
+        self.gpus: FakeDriver | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self.plant = Plant(
-            self.fleet.watts,
+            lambda now_ns: self.fleet.watts(now_ns) + self.gpu_watts(),
             hertz=config.nominal_hz,
             volts=config.nominal_ln_v,
             unmetered_w=config.unmetered_w,
@@ -90,9 +106,11 @@ class Rig:
             seed=config.seed,
         )
         self.meters: dict[str, Meter] = {}
-        self.servers: dict[str, ModbusServer] = {}
+        self.servers: dict[str, ModbusServer | ModbusLine] = {}
         self._add_miners()
         self._add_meters()
+        self.field = Field(config.tanks, config.switchgears, self.fleet, self.gpu_watts)
+        self._add_plcs()
         self._operations: dict[str, Callable[..., Any]] = {
             "frequency": self.frequency,
             "play": self.play,
@@ -108,24 +126,54 @@ class Rig:
             "stamps": self.stamps,
             "traffic": self.traffic,
             "clear": self.clear,
+            "gpu": self.gpu,
+            **self.field.operations,
         }
 
     async def open(self) -> None:
         """Every endpoint listens; ports that were 0 are known afterwards."""
+        if self.config.gpus:
+            self._folder = tempfile.TemporaryDirectory(prefix="hil-gpus-")
+            self.gpus = FakeDriver(Path(self._folder.name), self.config.gpus)
         self.fleet.open()
-        for name, server in self.servers.items():
-            self.meters[name].refresh()
+        for meter in self.meters.values():
+            meter.refresh()
+        for plc in self.field.plcs.values():
+            plc.once(time.monotonic_ns())
+        for server in endpoints(self.servers):
             await server.start()
 
     async def close(self) -> None:
         """Nothing listens."""
         self.fleet.close()
-        for server in self.servers.values():
+        for server in endpoints(self.servers):
             await server.stop()
+        if self._folder is not None:
+            self._folder.cleanup()
 
-    def ports(self) -> dict[str, str]:
-        """Meter -> host:port."""
-        return {name: f"{server.host}:{server.port}" for name, server in self.servers.items()}
+    def ready(self) -> dict[str, Any]:
+        """Where everything listens: meters and PLCs by host:port (a serial line by its path), miners, GPUs."""
+        places = {
+            name: server.path if isinstance(server, ModbusLine) else f"{server.host}:{server.port}"
+            for name, server in self.servers.items()
+        }
+        return {
+            "meters": {name: places[name] for name in self.meters},
+            "plcs": {name: places[name] for name in self.field.plcs},
+            "miners": [f"{name}:{endpoint.port}" for name, endpoint in self.fleet.endpoints.items()],
+            "gpud_environment": {} if self.gpus is None else self.gpus.environment(),
+        }
+
+    def programs(self) -> dict[str, Coroutine[Any, Any, None]]:
+        """What has to run while it is open: meters that renew their values, PLCs' rounds."""
+        renewing = {f"meter:{name}": meter.run() for name, meter in self.meters.items()}
+        return renewing | {f"plc:{name}": plc.run() for name, plc in self.field.plcs.items()}
+
+    def gpu_watts(self) -> float:
+        """What all GPUs draw."""
+        if self.gpus is None:
+            return 0.0
+        return sum(float(self.gpus.gpu(at).power_w) for at in range(self.config.gpus))
 
     async def do(self, operation: str, **arguments: Any) -> Any:
         """One operation of the list above."""
@@ -224,18 +272,14 @@ class Rig:
                 for name, meter in self.meters.items()
             },
             "miners": {name: list(endpoint.told) for name, endpoint in self.fleet.endpoints.items()},
+            "plcs": self.field.stamps(),
         }
 
     def traffic(self) -> dict[str, Any]:
         """Every kind of request that came, and everything that was not a read."""
         return {
-            "meters": {
-                name: {
-                    "functions": {str(function): count for function, count in server.functions.items()},
-                    "writes": [[at_ns, frame.hex()] for at_ns, frame in server.writes],
-                }
-                for name, server in self.servers.items()
-            },
+            "meters": {config.id: self._asked(config) for config in self.config.meters},
+            "plcs": {config.id: self._asked(config) for config in self._plc_configs()},
             "miners": {
                 name: {
                     "requests": {request.decode("latin-1"): count for request, count in endpoint.requests.items()},
@@ -249,11 +293,41 @@ class Rig:
         """Forgets stamps and traffic."""
         for meter in self.meters.values():
             meter.refreshes.clear()
-        for server in self.servers.values():
+        self.field.clear()
+        for server in endpoints(self.servers):
             server.functions.clear()
             server.writes.clear()
         for endpoint in self.fleet.endpoints.values():
             endpoint.clear()
+
+    def gpu(self, do: str, **how: Any) -> Any:
+        """Something is done to the GPUs' driver."""
+        if self.gpus is None:
+            raise ValueError("this rig has no GPUs; set RigConfig.gpus")
+        return deeds(self.gpus, self.config.gpus)[do](**how)
+
+    def _asked(self, device: MeterConfig | TankConfig | ContactorsConfig) -> dict[str, Any]:
+        """What kinds of request came to a device's endpoint, and what could have changed this device."""
+        server = self.servers[device.id]
+        return {
+            "functions": {str(function): count for function, count in server.functions.items()},
+            "writes": [[at_ns, pdu.hex()] for at_ns, unit, pdu in server.writes if unit == device.unit_id],
+        }
+
+    def _plc_configs(self) -> list[TankConfig | ContactorsConfig]:
+        return [*self.config.tanks, *self.config.switchgears]
+
+    def _add_plcs(self) -> None:
+        for config in self._plc_configs():
+            bank = {config.unit_id: self.field.plcs[config.id]}
+            if config.on:
+                self.servers[config.id] = self.servers[config.on]
+                self.servers[config.id].banks.update(bank)
+            elif isinstance(config, TankConfig) and config.serial:
+                self.servers[config.id] = ModbusLine(bank)
+            else:
+                self.servers[config.id] = ModbusServer(bank, config.host, config.port, self.config.seed)
+        self.field.servers = self.servers
 
     def _add_miners(self) -> None:
         families = load_families()

@@ -1,7 +1,8 @@
 """The stand-ins as a process of their own: `python -m hil.standins --config rig.toml`.
 
 It prints one line of JSON when everything listens: {"ready": true, "control": "127.0.0.1:PORT", "meters": {"main":
-"127.0.0.1:PORT"}, "miners": ["127.20.0.1:4028", ...]}. The control port takes one JSON object a line,
+"127.0.0.1:PORT"}, "plcs": {...}, "miners": ["127.20.0.1:4028", ...], "gpud_environment": {...}}.
+The control port takes one JSON object a line,
 {"do": "frequency", "hz": 49.2}, and answers each with {"ok": ...} or {"error": "..."}; operations are listed in
 hil/rig.py. It ends on SIGTERM, SIGINT, or when its standard input is closed with --with-parent.
 """
@@ -35,17 +36,12 @@ async def serve(config: RigConfig, control_port: int, stop: asyncio.Event) -> No
     server = await asyncio.start_server(
         lambda reader, writer: _converse(rig, reader, writer), "127.0.0.1", control_port, limit=_LINE_MAX
     )
-    ready = {
-        "ready": True,
-        "control": f"127.0.0.1:{server.sockets[0].getsockname()[1]}",
-        "meters": rig.ports(),
-        "miners": [f"{name}:{endpoint.port}" for name, endpoint in rig.fleet.endpoints.items()],
-    }
+    ready = {"ready": True, "control": f"127.0.0.1:{server.sockets[0].getsockname()[1]}", **rig.ready()}
     print(json.dumps(ready), flush=True)
     async with asyncio.TaskGroup() as tasks:
-        renewing = [tasks.create_task(meter.run(), name=f"meter:{name}") for name, meter in rig.meters.items()]
+        programs = [tasks.create_task(program, name=name) for name, program in rig.programs().items()]
         await stop.wait()
-        for task in renewing:
+        for task in programs:
             task.cancel()
     server.close()
     await rig.close()
@@ -83,7 +79,7 @@ async def _main(config: RigConfig, control_port: int, with_parent: bool) -> None
 
 def main() -> None:
     """Reads the arguments and runs."""
-    parser = argparse.ArgumentParser(prog="python -m hil.standins", description="Stand-in miners and meters.")
+    parser = argparse.ArgumentParser(prog="python -m hil.standins", description="Stand-in devices of a site.")
     parser.add_argument("--config", type=Path, required=True, help="the rig, as TOML or JSON (RigConfig in hil/rig.py)")
     parser.add_argument("--control-port", type=int, default=0, help="control port; 0: any that is free")
     parser.add_argument("--with-parent", action="store_true", help="end when standard input is closed")

@@ -2,10 +2,8 @@
 
 It prints one line of JSON when the library and its GPUs are there: {"ready": true, "environment": {...}, "gpus":
 ["GPU-..."]}; whoever starts `ballast gpud` puts the environment into gpud's own. Then it takes one JSON object a line,
-{"do": "hang", "function": "*", "gpu": 2}, and answers each with {"ok": ...} or {"error": "..."}:
-
-    hang(function, gpu)  free()  fail(error)  deny(denied)  reload()  xid(at, code)  play(at, trace)  lose(at, lost)
-    remove_library()  restore_library()  limits(at)  gpus()
+{"do": "hang", "function": "*", "gpu": 2}, and answers each with {"ok": ...} or {"error": "..."}; what can be
+done is in hil/gpu/deeds.py.
 
 It ends with its standard input.
 """
@@ -17,20 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from hil.gpu.deeds import deeds
 from hil.gpu.fake import FakeDriver
-
-
-def lose(driver: FakeDriver, at: int, lost: bool = True) -> None:
-    """One GPU falls off the bus, or is there again."""
-    driver.gpu(at).lost = lost
-
-
-def gpus(driver: FakeDriver, count: int) -> list[dict[str, float]]:
-    """What each does, as the library left it."""
-    return [
-        {"watts": driver.gpu(at).power_w, "limit_w": driver.gpu(at).limit_mw / 1000, "joules": driver.gpu(at).energy_j}
-        for at in range(count)
-    ]
 
 
 def main() -> None:
@@ -40,17 +26,7 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, default=4)
     asked = parser.parse_args()
     driver = FakeDriver(asked.folder, asked.gpus)
-    deeds: dict[str, Callable[..., Any]] = {
-        "lose": lambda **how: lose(driver, **how),
-        "gpus": lambda: gpus(driver, asked.gpus),
-        **{
-            name: getattr(driver, name)
-            for name in (
-                *("hang", "free", "fail", "deny", "reload", "xid", "play", "limits"),
-                *("remove_library", "restore_library"),
-            )
-        },
-    }
+    done = deeds(driver, asked.gpus)
     ready = {
         "ready": True,
         "environment": driver.environment(),
@@ -58,13 +34,13 @@ def main() -> None:
     }
     print(json.dumps(ready), flush=True)
     for line in sys.stdin:
-        print(json.dumps(_obey(deeds, line)), flush=True)
+        print(json.dumps(_obey(done, line)), flush=True)
 
 
-def _obey(deeds: dict[str, Callable[..., Any]], line: str) -> dict[str, object]:
+def _obey(done: dict[str, Callable[..., Any]], line: str) -> dict[str, object]:
     try:
         asked = json.loads(line)
-        return {"ok": deeds[asked.pop("do")](**asked)}
+        return {"ok": done[asked.pop("do")](**asked)}
     except (KeyError, TypeError, ValueError, OSError, AttributeError) as error:
         return {"error": f"{type(error).__name__}: {error}"}
 

@@ -91,7 +91,7 @@ def test_every_function_is_counted_and_writes_are_kept_whole(served: Served, lib
         libmodbus(served.server.port, _UNIT, operation, 5, *numbers)
 
     assert dict(served.server.functions) == {3: 1, 4: 1, 6: 1, 16: 1}
-    assert [frame.hex() for _, frame in served.server.writes] == ["0600050007", "10000500020400010002"]
+    assert [frame.hex() for _, _, frame in served.server.writes] == ["0600050007", "10000500020400010002"]
 
 
 @pytest.mark.parametrize(
