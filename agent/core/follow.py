@@ -62,7 +62,11 @@ def settle(state: State, contactors: Mapping[str, Contactor] = NO_CONTACTORS) ->
 
 
 def adopt(tree: Tree, state: State, image: Image, armed_before: Mapping[str, str]) -> State:
-    """In BOOT: loads found on the step that was armed for them, and not known as lowered, were lowered by us."""
+    """After a crash: loads found on the step that was armed for them, and not known as lowered, were lowered by us.
+
+    Told in the last instant they may still be on their way there when BOOT is over, so `armed_before` is given for a
+    while longer (agent/shell/board.py).
+    """
     events = [event for event in state.durable.events.values() if not event.dry]
     found: dict[str, Lowered] = {}
     for load in image.news:
@@ -70,7 +74,7 @@ def adopt(tree: Tree, state: State, image: Image, armed_before: Mapping[str, str
         seen = image.loads.get(load)
         if step is None or seen is None or seen.step != step or load in state.durable.lowered:
             continue
-        if not any(_mode(state, circuit) is Mode.BOOT for circuit in tree.nodes_of[load]):
+        if load in state.durable.rising:
             continue
         paths = tree.nodes_of[load]
         owner = next((event.id for event in events if event.circuit in paths), "")

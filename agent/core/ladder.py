@@ -192,8 +192,8 @@ class _Arming:
             late = down is not None and not down.confirmed and now_ns >= down.told_ns + load.steps[0].reach_ns
             if late or load.id in mistrusted or (silent and down is not None):
                 self.stubborn_w[contactor] = self.stubborn_w.get(contactor, 0.0) + draws_w
-        if load.id in image.local:
-            return
+        if load.id in image.local or seen is None:
+            return  # nothing may be written to it; or whether it is on at all will be known in a moment
         at = self.told.get(load.id) or (down.step if down is not None else None)
         if at is not None and (down is None or now_ns < down.told_ns + load.steps[0].reach_ns):
             self.falling_w[load.circuit] += max(0.0, draws_w - self.tree.step_watts(load.id, at))

@@ -21,7 +21,7 @@ from agent.core.returning import room_w
 from agent.core.rules import Rules
 from agent.core.rules.command import in_force
 from agent.core.setpoint import Setpoint
-from agent.core.state import Durable, State
+from agent.core.state import Durable, Mode, State
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S, Quality, Reading
 from agent.shell.clock import Clock
@@ -32,6 +32,7 @@ from drivers.modbus.meter import BlockRead
 
 BEAT_S = 0.1
 ARM_S = 1.0
+ADOPT_NS = 5 * NS_PER_S  # beside the slowest step's time: the first round of polls
 NO_PANELS: Mapping[str, str] = {}
 LEASES_MAX = 64  # a keyring holds 64 keys; a circuit needs one limit of each
 
@@ -65,6 +66,8 @@ class Board:
         self._clock = clock
         self._before = state
         self._armed_before = armed_before
+        reach_ns = max((load.steps[0].reach_ns for load in tree.site.loads), default=0)
+        self._adopts_until_ns = clock.monotonic_ns() + ADOPT_NS + reach_ns
         self._on_notes = on_notes
         self._on_durable = on_durable
         self._on_armed = on_armed
@@ -252,7 +255,8 @@ class Board:
         reaction, image = self._react(now_ns)
         news, self._news = frozenset(self._news), set()
         image = replace(image, news=news)
-        attended = attend(self.tree, self._before, reaction, image, self.armed, self._armed_before, now_ns)
+        armed_before = self._armed_before if self._adopts(now_ns) else {}
+        attended = attend(self.tree, self._before, reaction, image, self.armed, armed_before, now_ns)
         self.state = self._before = attended.state
         if attended.setpoints:
             self._fire(attended.setpoints)
@@ -265,6 +269,13 @@ class Board:
             lease for lease in self._leases if in_force(lease, now_ns) or lease.id in attended.state.commands
         )
         self.beats += 1
+
+    def _adopts(self, now_ns: int) -> bool:
+        """Whether a load found on its armed step was told so before the crash: in BOOT, and until the slowest is there."""
+        if not self._armed_before:
+            return False
+        booting = any(memory.mode is Mode.BOOT for memory in self.state.circuits.values())
+        return booting or now_ns < self._adopts_until_ns
 
     async def run(self) -> None:
         """Beats until cancelled; a beat that comes late is not made up for."""
