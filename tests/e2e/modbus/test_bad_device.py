@@ -212,6 +212,26 @@ def test_a_cancelled_read_does_not_answer_the_next_one(tell: Callable[..., None]
     tell(story, hold, both)
 
 
+def test_a_cancellation_in_the_same_turn_of_the_loop_as_the_answer_is_a_cancellation(tell: Callable[..., None]) -> None:
+    async def story(device: BadDevice, link: Link) -> None:
+        async def poll() -> None:
+            while True:
+                await link.read(1, "holding", 100, 4, within_s=LONG_S)
+
+        for _ in range(50):
+            polls = [asyncio.create_task(poll()) for _ in range(4)]
+            await asyncio.sleep(0.01)
+            for task in polls:
+                task.cancel()
+
+            done, going_on = await asyncio.wait(polls, timeout=LONG_S)
+
+            assert not going_on
+            assert all(task.cancelled() for task in done)
+
+    tell(story)
+
+
 def test_a_close_in_flight_is_told_at_once_and_the_next_read_is_answered(tell: Callable[..., None]) -> None:
     async def story(device: BadDevice, link: Link) -> None:
         await good(link)
