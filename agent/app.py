@@ -240,7 +240,8 @@ class Agent:
             epoch=self.epoch,
             jitter=self.seams.jitter,
         )
-        names = {point.name for meter in self.file.meters for point in load_profile(meter.profile).points}
+        profiles = {table.profile for table in self.file.meters} | {table.profile for table in self.file.plcs}
+        names = {point.name for profile in profiles for point in load_profile(profile).points}
         self._columns = report.columns(names)
         self.uplink.describe(report.devices(self.tree, self.translated.models), self._columns)
         for text in self._faults:

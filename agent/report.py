@@ -15,25 +15,26 @@ from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS, NS_PER_S, Quality
 from agent.shell.board import Board
 from agent.uplink.records import CircuitState, Column, Device, Row
-from drivers.points import POINTS
+from drivers.points import COMM_TIMEOUT, HEARTBEAT_ECHO, PLC_COUNTER, POINTS
 
 MINER_COLUMNS = ("hash_rate_ths", "temperature_c", "on")
 COUNTERS = ("energy_import_wh", "energy_export_wh")
 
 
-def columns(meter_points: Iterable[str]) -> tuple[Column, ...]:
-    """The telemetry's columns: every point a meter of this site has, and what miners tell."""
-    points = ["power_w", *sorted(set(meter_points) - {"power_w"})]
+def columns(points: Iterable[str]) -> tuple[Column, ...]:
+    """The telemetry's columns: every point that a meter or a PLC of this site has, and what loads tell."""
+    points = ["power_w", *sorted(set(points) - {"power_w", HEARTBEAT_ECHO, PLC_COUNTER, COMM_TIMEOUT})]
     meters = [Column(name, POINTS[name], "counter" if name in COUNTERS else "gauge") for name in points]
     miners = [Column("hash_rate_ths", "TH/s"), Column("temperature_c", "°C"), Column("on", "", "state")]
     return (*meters, *miners, Column("measured", "", "state"))
 
 
 def devices(tree: Tree, models: Mapping[str, str]) -> tuple[Device, ...]:
-    """The telemetry's devices: meters, then miners."""
+    """The telemetry's devices: meters, PLCs, then loads and contactors."""
     meters = [Device(meter.id, "meter", models.get(meter.id, "")) for meter in tree.site.meters]
-    miners = [Device(load.id, "miner", models.get(load.id, ""), load.group) for load in tree.site.loads]
-    return (*meters, *miners)
+    plcs = [Device(plc.id, "plc", models.get(plc.id, "")) for plc in tree.site.plcs]
+    loads = [Device(load.id, load.kind, models.get(load.id, ""), load.group) for load in tree.loads.values()]
+    return (*meters, *plcs, *loads)
 
 
 class Sampler:
@@ -48,8 +49,8 @@ class Sampler:
         """What was read since the last call."""
         image = board.image()
         rows: list[Row] = []
-        for meter in self._tree.site.meters:
-            row = self._meter(meter.id, image)
+        for device in (*self._tree.meters, *self._tree.plcs):
+            row = self._measured(device, image)
             if row is not None:
                 rows.append(row)
         on_at = self._names.index("on")
@@ -62,28 +63,28 @@ class Sampler:
             values[0] = seen.watts
             values[on_at - 2] = said.hash_rate_ths if said is not None else None
             values[on_at - 1] = said.temperature_c if said is not None else None
-            values[on_at] = None if seen.step is None else float(seen.step != "off")
+            values[on_at] = None if seen.step is None else float(seen.step != self._tree.loads[load].steps[0].name)
             values[on_at + 1] = None if seen.watts is None else float(seen.measured)
             rows.append(Row(load, seen.taken_ns, tuple(values)))
         return rows
 
-    def _meter(self, meter: str, image: Image) -> Row | None:
+    def _measured(self, device: str, image: Image) -> Row | None:
         values: list[float | None] = []
         bad: list[tuple[int, str]] = []
-        newest_ns = self._given.get(meter, 0)
+        newest_ns = self._given.get(device, 0)
         fresh = False
         for number, name in enumerate(self._names):
-            reading = image.points.get(f"{meter}.{name}")
-            if reading is None or reading.taken_ns <= self._given.get(f"{meter}.{name}", 0):
+            reading = image.points.get(f"{device}.{name}")
+            if reading is None or reading.taken_ns <= self._given.get(f"{device}.{name}", 0):
                 values.append(None)
                 continue
             fresh = True
-            self._given[f"{meter}.{name}"] = reading.taken_ns
+            self._given[f"{device}.{name}"] = reading.taken_ns
             newest_ns = max(newest_ns, reading.taken_ns)
             values.append(reading.value)
             if reading.quality is Quality.BAD:
                 bad.append((number, "bad"))
-        return Row(meter, newest_ns, tuple(values), tuple(bad)) if fresh else None
+        return Row(device, newest_ns, tuple(values), tuple(bad)) if fresh else None
 
 
 def circuit_states(tree: Tree, board: Board) -> list[CircuitState]:
@@ -257,10 +258,22 @@ def _devices(board: Board, image: Image, now_ns: int) -> list[dict[str, object]]
                 "detail": fault,
             }
         )
-    for load in board.tree.site.loads:
+    for plc in board.tree.site.plcs:
+        taken = [reading.taken_ns for name, reading in image.points.items() if name.startswith(f"{plc.id}.")]
+        fault = board.device_faults.get(plc.id, "")
+        found.append(
+            {
+                "id": plc.id,
+                "kind": "plc",
+                "state": "silent" if fault or not taken else "ok",
+                "age_ms": (now_ns - max(taken)) // NS_PER_MS if taken else None,
+                "detail": fault,
+            }
+        )
+    for load in board.tree.loads.values():
         seen = image.loads.get(load.id)
         if seen is None:
-            found.append({"id": load.id, "kind": "miner", "state": "not heard yet", "age_ms": None, "detail": ""})
+            found.append({"id": load.id, "kind": load.kind, "state": "not heard yet", "age_ms": None, "detail": ""})
             continue
         age_ns = now_ns - seen.taken_ns if seen.taken_ns else None
         state = seen.step or "unknown"
@@ -269,7 +282,7 @@ def _devices(board: Board, image: Image, now_ns: int) -> list[dict[str, object]]
         found.append(
             {
                 "id": load.id,
-                "kind": "miner",
+                "kind": load.kind,
                 "state": state,
                 "age_ms": None if age_ns is None else age_ns // NS_PER_MS,
                 "detail": board.device_faults.get(load.id, ""),

@@ -11,8 +11,6 @@ its values ten times a second, and short minimum times. Every wait has a deadlin
 """
 
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -119,7 +117,7 @@ class Site:
     def kill(self) -> None:
         """kill -9, if it runs."""
         if self._agent is not None:
-            os.kill(self._agent.pid, signal.SIGKILL)
+            self._agent.kill()
             self._agent.wait()
             self._agent = None
 
