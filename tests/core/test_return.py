@@ -61,6 +61,7 @@ def test_no_load_rises_inside_its_minimum_off_time() -> None:
     assert told
     assert ups
     assert all(at_ns - down_ns >= 30 * SECOND for at_ns, _ in ups)
+    assert rig.kinds().count("return") == 1  # though it was planned many times before
 
 
 def test_a_return_is_aborted_within_one_tick() -> None:
