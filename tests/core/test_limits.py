@@ -197,6 +197,17 @@ def test_a_frozen_meter_does_not_make_one_cut_into_many() -> None:
     assert sum(not on for on in rig.on.values()) <= 12
 
 
+def test_a_command_that_ends_before_its_meter_was_ever_heard_has_no_age_of_a_measurement() -> None:
+    rig = Rig(a_site())
+    rig.meter_dead = True
+    rig.leases = (a_lease(seconds=1),)
+
+    rig.tick(20)
+
+    ended = [note for note in rig.notes if isinstance(note, CommandNote) and note.state == "ended"]
+    assert [note.age_ns for note in ended] == [None]
+
+
 def test_a_command_that_waits_for_the_loads_to_be_heard_hides_no_limit() -> None:
     rig = Rig(a_site(limit_w=110_000.0))
     rig.leases = (a_lease(kw=60, seconds=3_600),)
