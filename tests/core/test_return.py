@@ -219,6 +219,20 @@ def test_a_load_found_on_its_armed_step_counts_as_lowered_by_us() -> None:
     assert fresh.on["a/10.0.0.7"]
 
 
+def test_a_load_found_on_its_armed_step_counts_as_lowered_by_us_also_when_the_meter_came_up_late() -> None:
+    rig = Rig(a_site(), UFR)
+    rig.settle()
+    rig.tick(10)
+    armed = dict(rig.armed.armed_loads)
+    rig.on["a/10.0.0.7"] = False
+
+    fresh = again(rig, armed=armed)
+    fresh.tick(70, reading=False)  # longer than blind_after, with nobody heard
+    fresh.tick(80)
+
+    assert fresh.on["a/10.0.0.7"]
+
+
 def test_after_another_boot_of_the_machine_minimum_off_times_start_again() -> None:
     rig = Rig(a_site(off_s=30), UFR)
     rig.settle()
