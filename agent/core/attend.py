@@ -310,7 +310,8 @@ def _cue(
         return Cue.LATCH
     silent_ns = memory.silent_since_ns
     if silent_ns is not None and now_ns - silent_ns >= tree.circuits[name].blind_after_ns:
-        return Cue.LOST
+        # Only BOOT adopts, so it lasts until the loads are heard; the way down to the fallback waits for no mode.
+        return Cue.LOST if memory.mode is not Mode.BOOT or heard[name] else None
     if memory.mode is Mode.BLIND:
         return Cue.FOUND if net.watts is not None else None
     if memory.mode is Mode.BOOT:

@@ -116,7 +116,7 @@ def _ended(
         _limit_w(tree, memory.circuit, bounds, without=name),
         net.meter,
         net.watts,
-        now_ns - net.taken_ns,
+        now_ns - net.taken_ns if net.taken_ns else None,
     )
 
 

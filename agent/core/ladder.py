@@ -192,8 +192,8 @@ class _Arming:
             late = down is not None and not down.confirmed and now_ns >= down.told_ns + load.steps[0].reach_ns
             if late or load.id in mistrusted or (silent and down is not None):
                 self.stubborn_w[contactor] = self.stubborn_w.get(contactor, 0.0) + draws_w
-        if load.id in image.local or seen is None:
-            return  # nothing may be written to it; or whether it is on at all will be known in a moment
+        if load.id in image.local:
+            return
         at = self.told.get(load.id) or (down.step if down is not None else None)
         if at is not None and (down is None or now_ns < down.told_ns + load.steps[0].reach_ns):
             self.falling_w[load.circuit] += max(0.0, draws_w - self.tree.step_watts(load.id, at))
@@ -209,7 +209,7 @@ class _Arming:
             worth_w = rising.watts if rising is not None and climbing else max(0.0, draws_w - target.watts)
             busy = rising is not None and now_ns - rising.told_ns < load.on_ns_min
             rung = (self.spares[load.id, target.name], worth_w, target.reach_ns)
-            self._shelve(load.id, nodes, rung, tail=silent and not climbing, busy=busy)
+            self._shelve(load.id, nodes, rung, tail=silent and not climbing, busy=busy, heard=seen is not None)
         if load.floor > 0 and here > 0:
             lowest = load.steps[0]
             left_w = max(0.0, min(draws_w, load.steps[load.floor].watts) - lowest.watts)
@@ -217,11 +217,13 @@ class _Arming:
                 deep = self.builders["protect"][node].deep
                 deep.append((self.spares[load.id, lowest.name], left_w, lowest.reach_ns))
 
-    def _shelve(self, load: str, nodes: tuple[str, ...], rung: Rung, *, tail: bool, busy: bool) -> None:
+    def _shelve(self, load: str, nodes: tuple[str, ...], rung: Rung, *, tail: bool, busy: bool, heard: bool) -> None:
         nothing = (rung[0], 0.0, rung[2])
         for node in nodes:
             for kind, builders in self.builders.items():
                 builder = builders[node]
+                if not heard and kind != "protect":
+                    continue  # whether it is on at all will be known in a moment
                 if tail:
                     builder.last.append(nothing)
                 elif kind == "urgent" and load in self.quick:
@@ -285,7 +287,8 @@ def arm(
         yield None
         for kind in ("protect", "gentle"):
             other = arming.builders[kind][node]
-            same = len(other.loads) == len(urgent.loads) and not urgent.first and not other.deep
+            same = len(other.loads) == len(urgent.loads) and len(other.last) == len(urgent.last)
+            same = same and not urgent.first and not other.deep
             ladders[kind][node] = ladders["urgent"][node] if same else other.built()
             yield None
     yield Armed(

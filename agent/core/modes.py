@@ -1,6 +1,7 @@
 """Modes: where one circuit stands.
 
-BOOT       nothing is assumed. Reductions work; raises wait until every load was heard or given up on.
+BOOT       nothing is assumed. Reductions work; raises wait until every load was heard or given up on,
+           and nothing else but that ends it: a meter that is silent meanwhile makes it BLIND after.
 NORMAL     nothing of ours is down.
 SHEDDING   a cut is out and the meter has not judged it yet, or the circuit still stands above its bound.
 HOLDING    it is under its bound; what was lowered stays down.

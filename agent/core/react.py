@@ -4,7 +4,7 @@ This is the path from a reading to a setpoint: no formatting, no building of set
 slices of tuples that were prepared when the ladder was. Nothing here ever raises a load.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -83,15 +83,13 @@ def react(tree: Tree, rules: Rules, state: State, image: Image, armed: Armed, no
         here = by_circuit.get(name)
         if not here:
             continue
-        binding = here[0] if len(here) == 1 else fold(here).binding
-        if binding is None:
-            continue
-        needed_w = _needed_w(tree, state, image, armed, found, binding, now_ns)
-        if needed_w <= 0:
-            continue
-        taken = _take(tree, state, armed, binding, needed_w, now_ns)
-        state = _sent(tree, state, image, found, binding, taken, needed_w, now_ns)
-        setpoints += taken.setpoints
+        for binding in _bindings(here):
+            needed_w = _needed_w(tree, state, image, armed, found, binding, now_ns)
+            if needed_w <= 0:
+                continue
+            taken = _take(tree, state, armed, binding, needed_w, now_ns)
+            state = _sent(tree, state, image, found, binding, taken, needed_w, now_ns)
+            setpoints += taken.setpoints
     return Reaction(state, setpoints, tuple(bounds), found, blocked, latches)
 
 
@@ -102,6 +100,18 @@ def event_of(durable: Durable, key: str) -> Event | None:
         if event.key == key and (found is None or found.lifted):
             found = event
     return found
+
+
+def _bindings(here: Sequence[Bound]) -> Iterator[Bound]:
+    """The lowest bound, then what binds of the classes above it: a request that waits, for loads to be heard or for
+    steady readings, or that must spare minimum on times, hides no limit.
+    """
+    while here:
+        binding = here[0] if len(here) == 1 else fold(here).binding
+        if binding is None:
+            return
+        yield binding
+        here = [bound for bound in here if bound.cls < binding.cls]
 
 
 def _with_refreshes(tree: Tree, state: State, image: Image) -> State:

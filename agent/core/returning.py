@@ -87,8 +87,8 @@ def raise_loads(
     for event in events:
         plan = plans.get(event.id)
         if plan is None or (plan.position >= len(plan.queue) and now_ns - plan.made_ns >= PLAN_AGAIN_NS):
-            plan = order(tree, state, event.id, now_ns)
-        position = plan.position
+            plan = replace(order(tree, state, event.id, now_ns), risen=plan is not None and plan.risen)
+        position, risen = plan.position, plan.risen
         for load in plan.queue[position : position + LOOKED_AT_MAX]:
             down = lowered.get(load)
             if down is None or down.event != event.id or not may_rise(tree, state.durable, load, down, image, now_ns):
@@ -103,11 +103,12 @@ def raise_loads(
             if not room.take(event, load, watts):
                 break
             position += 1
+            risen = True
             del lowered[load]
             switching |= load in tree.contactors
             rising[load] = Rising(event.id, top.name, now_ns, now_ns + top.reach_ns, watts, down, from_w)
             setpoints.append(Setpoint(load, top.name, top.watts, event.id, lowers=False))
-        plans[event.id] = replace(plan, position=position)
+        plans[event.id] = replace(plan, position=position, risen=risen)
     state = replace(state, returns=plans, circuits=room.circuits)
     if setpoints:
         state = replace(state, durable=replace(state.durable, lowered=lowered, rising=rising))

@@ -167,6 +167,7 @@ class ReturnPlan(Struct, frozen=True):
     queue: tuple[str, ...]
     position: int
     made_ns: int
+    risen: bool = False  # one of its loads was raised: the return is told
 
 
 class State(Struct, frozen=True):

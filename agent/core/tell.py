@@ -147,7 +147,7 @@ def returns(tree: Tree, before: State, state: State, found: Mapping[str, Net], n
     for name in started - already:
         event = state.durable.events.get(name)
         plan = before.returns.get(name)
-        if event is not None and (plan is None or plan.position == 0):
+        if event is not None and (plan is None or not plan.risen):
             down = sum(entry.event == name for entry in before.durable.lowered.values())
             notes.append(_event(event, "return", f"{down} loads come back by ramp", found[event.circuit], now_ns))
     return notes

@@ -1,6 +1,7 @@
 """Circuits' own limits, commands, and circuits whose power cannot be known."""
 
 import pytest
+from msgspec.structs import replace
 
 from agent.core.image import Lease
 from agent.core.notes import CommandNote
@@ -194,3 +195,47 @@ def test_a_frozen_meter_does_not_make_one_cut_into_many() -> None:
     rig.tick(100)
 
     assert sum(not on for on in rig.on.values()) <= 12
+
+
+def test_a_command_that_ends_before_its_meter_was_ever_heard_has_no_age_of_a_measurement() -> None:
+    rig = Rig(a_site())
+    rig.meter_dead = True
+    rig.leases = (a_lease(seconds=1),)
+
+    rig.tick(20)
+
+    ended = [note for note in rig.notes if isinstance(note, CommandNote) and note.state == "ended"]
+    assert [note.age_ns for note in ended] == [None]
+
+
+def test_a_command_that_waits_for_the_loads_to_be_heard_hides_no_limit() -> None:
+    rig = Rig(a_site(limit_w=110_000.0))
+    rig.leases = (a_lease(kw=60, seconds=3_600),)
+    rig.now_ns += 1
+    rig.read()
+    rig.loads = {}
+    rig.arm()
+
+    rig.tick(reading=False)
+
+    assert rig.mode() is Mode.BOOT
+    assert rig.watts <= 110_000
+
+
+def test_a_command_that_must_spare_minimum_on_times_hides_no_limit() -> None:
+    site = a_site(limit_w=145_000.0)
+    up_long = tuple(replace(load, on_ns_min=3_600 * SECOND) for load in site.loads)
+    rig = Rig(replace(site, loads=up_long), replace(UFR, shed_w=110_000.0))
+    rig.settle()
+    rig.tick(10)
+    rig.hz = 49.4
+    rig.tick(5)
+    rig.hz = 50.0
+    rig.tick(90)  # all are back, and inside their minimum on time
+    rig.leases = (a_lease(kw=60, seconds=3_600),)
+    rig.tick(30)
+
+    rig.extra_w += 40_000
+    rig.tick(10)
+
+    assert 60_000 < rig.watts <= 145_000

@@ -61,6 +61,7 @@ def test_no_load_rises_inside_its_minimum_off_time() -> None:
     assert told
     assert ups
     assert all(at_ns - down_ns >= 30 * SECOND for at_ns, _ in ups)
+    assert rig.kinds().count("return") == 1  # though it was planned many times before
 
 
 def test_a_return_is_aborted_within_one_tick() -> None:
@@ -213,6 +214,20 @@ def test_a_load_found_on_its_armed_step_counts_as_lowered_by_us() -> None:
     rig.on["a/10.0.0.7"] = False  # the volley went out, and the agent died before it noted anything
 
     fresh = again(rig, armed=armed)
+    fresh.tick(80)
+
+    assert fresh.on["a/10.0.0.7"]
+
+
+def test_a_load_found_on_its_armed_step_counts_as_lowered_by_us_also_when_the_meter_came_up_late() -> None:
+    rig = Rig(a_site(), UFR)
+    rig.settle()
+    rig.tick(10)
+    armed = dict(rig.armed.armed_loads)
+    rig.on["a/10.0.0.7"] = False
+
+    fresh = again(rig, armed=armed)
+    fresh.tick(70, reading=False)  # longer than blind_after, with nobody heard
     fresh.tick(80)
 
     assert fresh.on["a/10.0.0.7"]

@@ -5,6 +5,7 @@ from tests.sim.judges.outside import NS_PER_S, Asks, Fault, Outside, Talk, sent_
 
 TOLD_WITHIN_NS = NS_PER_S  # a crossing's answer to the last verb, hung loads and lost SYNs included
 FELL_WITHIN_NS = 60 * NS_PER_S  # watts gone, substitutes for those that did not follow included
+TRIED_AGAIN_NS = 62 * NS_PER_S
 STARTED_NS = 10 * NS_PER_S  # start to armed (design.md section 5)
 
 
@@ -21,7 +22,15 @@ def judge_nothing_shed_without_cause(outside: Outside) -> list[Fault]:
             down.discard(verb.load)
         elif verb.load not in down:
             down.add(verb.load)
-            if not any(cause.from_ns <= at_ns <= cause.to_ns for cause in why):
+            # A load that could not be reached is tried again for a minute; when it is back, the verb reaches it.
+            tried = [
+                talk.opened_ns
+                for talk in outside.talks
+                if talk.load == verb.load
+                and talk.asks is Asks.NOTHING
+                and 0 <= at_ns - talk.opened_ns <= TRIED_AGAIN_NS
+            ]
+            if not any(cause.from_ns <= when <= cause.to_ns for cause in why for when in (at_ns, *tried)):
                 faults.append(
                     Fault(
                         "nothing_shed_without_cause", at_ns, f"{verb.load} was told to go off and nothing called for it"
@@ -114,7 +123,8 @@ def judge_blind_goes_to_fallback(outside: Outside) -> list[Fault]:
             highest_w = rules.unmetered_w + sum(outside.rated_w.values())
             way_ns = round(max(0.0, highest_w - rules.fallback_w) / rules.ramp_down_w_per_s * NS_PER_S)
             by_ns = before_ns + rules.blind_after_ns + way_ns + 15 * NS_PER_S
-            if next_ns < by_ns or before_ns - life.from_ns < STARTED_NS:
+            stirred = any(before_ns <= move.at_ns <= by_ns for move in outside.moved)
+            if next_ns < by_ns or before_ns - life.from_ns < STARTED_NS or stirred:
                 continue
             on = [load for load, rated_w in outside.rated_w.items() if outside.watts(load, by_ns) > 0.5 * rated_w]
             tried = {talk.load for talk in outside.talks if _lowers(talk) and before_ns <= talk.opened_ns <= by_ns}
