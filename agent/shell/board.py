@@ -271,7 +271,7 @@ class Board:
         self.beats += 1
 
     def _adopts(self, now_ns: int) -> bool:
-        """Whether a load found on its armed step was told so before a crash: in BOOT, and until the slowest is there."""
+        """Whether a load on its armed step was told so before a crash: in BOOT, and until the slowest is there."""
         if not self._armed_before:
             return False
         booting = any(memory.mode is Mode.BOOT for memory in self.state.circuits.values())
