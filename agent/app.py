@@ -106,7 +106,7 @@ class Agent:
         seams = self.seams
         self.journal = await Journal.open(seams.disk, seams.spawn, Path(self.file.site.state_dir), on_fault=self._fault)
         self.keeping = Keeping(self.journal, seams.clock, self._fault)
-        self.epoch = self.keeping.epoch()
+        self.epoch = self.keeping.epoch(self.boot)
         self.board = board = self._make_board()
         exchanger = Exchanger(seams.dial, seams.clock.monotonic_ns)
         volley = Volley(
