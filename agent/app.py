@@ -105,7 +105,7 @@ class Agent:
         seams = self.seams
         self.journal = await Journal.open(seams.disk, seams.spawn, Path(self.file.site.state_dir), on_fault=self._fault)
         self.keeping = Keeping(self.journal, seams.clock, self._fault)
-        self.epoch = self.keeping.epoch()
+        self.epoch = self.keeping.epoch(self.boot)
         listed = {table.id: read_listed(self.journal.kept(f"gpus/{table.id}")) for table in self.file.gpus}
         self.translated = translate(self.file, listed)
         self.tree = Tree(self.translated.site)

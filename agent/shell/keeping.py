@@ -42,13 +42,20 @@ class Keeping:
         self._told = 0
         self._tell_due = asyncio.Event()
 
-    def epoch(self) -> int:
-        """The replay store's incarnation; a new journal makes a new one."""
+    def epoch(self, boot: str) -> int:
+        """The replay store's incarnation; a new journal makes a new one.
+
+        A journal that is gone without a trace does not say which it was: counted from 1 again, the commands of the lost
+        one would be good once more. The Unix time was not used before; without a clock, a part of `boot`, which is
+        random. Posted, not kept: no command becomes durable before it, since commits keep their order.
+        """
         kept = self._journal.kept("epoch")
         if isinstance(kept, int):
             return kept
         before = self._journal.salvaged.get("epoch")
-        epoch = before + 1 if isinstance(before, int) else 1
+        wall_ms = self._clock.wall_ms()
+        fresh = wall_ms // 1000 if wall_ms is not None else int(boot[:8], 16)
+        epoch = before + 1 if isinstance(before, int) else fresh
         self._journal.post("epoch", epoch)
         return epoch
 

@@ -19,7 +19,6 @@ import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-import msgspec
 from msgspec.structs import replace
 
 from agent.core.notes import CommandNote
@@ -354,19 +353,6 @@ class Commands:
             self._alarmed_ns[issuer] = now_ns
             whose = f"for {issuer}" if issuer else "for no issuer we know"
             self._alarm(f"more than 5 messages a second {whose} that do not verify; they are no longer looked at")
-
-
-async def open_epoch(keeper: Keeper, *, salvaged: int | None, fresh: int) -> int:
-    """The incarnation of the replay store: what is kept, else one more than what was salvaged, else `fresh`.
-
-    `fresh` must not be what a store that was lost on this machine once had: the Unix time, or a random number.
-    """
-    kept = keeper.kept("epoch")
-    if kept is not None:
-        return msgspec.convert(kept, int)
-    epoch = fresh if salvaged is None else salvaged + 1
-    await keeper.keep("epoch", epoch)
-    return epoch
 
 
 def _read(envelope: Envelope) -> Command:

@@ -15,6 +15,7 @@ from tests.shell.virtual import Since, run
 from tests.sim.clock import VirtualClock
 
 FOLDER = Path("/state")
+BOOT = "9f2c41aa00000000"
 TREE = Tree(a_site(4))
 OPEN = Durable(events={"01J": Event("01J", "ufr", "ufr", BoundClass.GRID, "poi", 1.0, 2.0, 0)})
 
@@ -101,5 +102,25 @@ def test_times_of_another_boot_are_gone_from_the_disk_when_the_new_boot_is_on_it
         third = (await keeping(CrashDisk(next(again.states())), clock)).state(TREE)
 
         assert {down.told_ns <= clock.monotonic_ns() for down in third.durable.lowered.values()} == {True}
+
+    run(story)
+
+
+def test_a_journal_that_is_gone_never_gets_an_epoch_that_it_had() -> None:
+    async def story(clock: VirtualClock) -> None:
+        disk = CrashDisk()
+        first = await keeping(disk, clock)
+        epoch = first.epoch(BOOT)
+        await first._journal.keep("seq/dispatch", 4)
+        await asyncio.sleep(2)
+
+        again = (await keeping(CrashDisk(next(disk.states())), clock)).epoch(BOOT)
+        wiped = (await keeping(CrashDisk(), clock)).epoch(BOOT)
+        clock.missing = True
+        without_clock = (await keeping(CrashDisk(), clock)).epoch(BOOT)
+
+        assert again == epoch
+        assert wiped > epoch
+        assert without_clock == 0x9F2C41AA
 
     run(story)

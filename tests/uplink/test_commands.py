@@ -7,9 +7,8 @@ import pytest
 
 from agent.core.notes import CommandNote
 from agent.uplink.checks import Policy
-from agent.uplink.commands import open_epoch
 from agent.uplink.sealing import digest
-from tests.uplink.fakes import WALL_MS, FakeKeeper
+from tests.uplink.fakes import WALL_MS
 from tests.uplink.kit import (
     AGENT,
     AGENT_KEY,
@@ -530,11 +529,3 @@ def test_only_the_newest_256_commands_of_an_issuer_are_remembered_and_old_ones_s
     assert len(kept) == 256
     assert f"command/{ulid(1)}" in kept  # its limit is in force
     assert codes(judge(rig, sealed(command(2, op="ping", args={})), retained=False)) == [("rejected", "expired")]
-
-
-def test_the_epoch_goes_up_when_the_replay_store_was_lost() -> None:
-    keeper = FakeKeeper()
-
-    assert asyncio.run(open_epoch(keeper, salvaged=None, fresh=1_790_000_000)) == 1_790_000_000
-    assert asyncio.run(open_epoch(keeper, salvaged=None, fresh=1_800_000_000)) == 1_790_000_000
-    assert asyncio.run(open_epoch(FakeKeeper(), salvaged=41, fresh=1)) == 42

@@ -5,6 +5,7 @@ That a bad command was judged is known by a marker: a dry one that was sent afte
 
 import hashlib
 import json
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -19,15 +20,20 @@ ID = "commands"
 LIMIT_KW = 30.0
 LEASE_MS = 9_000  # the stand-ins fall within 5.3 s
 NOISE_W = 200.0
-FIRST_EPOCH = 1
+OTHER_EPOCH = 1
 DAY_MS = 86_400_000
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[tuple[Site, Sealed]]:
-    """The site, and a good command that was retained at the broker before the agent ever came."""
+    """The site, and a good command that was retained at the broker before the agent ever came to it."""
     with Site(tmp_path_factory.mktemp(ID), Figures(id=ID), broker=broker) as made:
-        command = made.dispatch.limit(LIMIT_KW, LEASE_MS, epoch=FIRST_EPOCH)
+        text = made.file.read_text()
+        made.file.write_text(re.sub(r"\[mqtt\]\nurl = .*\nroot = .*", "", text))  # its epoch begins without a broker
+        made.start(settled=False)
+        command = made.dispatch.limit(LIMIT_KW, LEASE_MS, epoch=made.epoch())
+        made.stop()
+        made.file.write_text(text)
         made.ears.say(command.topic, command.data, retain=True)
         made.start()
         yield made, command
@@ -104,7 +110,7 @@ BAD: dict[str, tuple[Callable[[Site], Sealed], str | None]] = {
     "early": (lambda site: bad(nbf=now_ms() + 30_000)(site), "not_yet"),
     "valid for too long": (lambda site: bad(exp={"ts": now_ms() + 2 * DAY_MS})(site), "policy"),
     "of another boot": (bad(exp={"boot": "0" * 16, "up": 10**9}), "expired"),
-    "of another epoch": (bad(epoch=FIRST_EPOCH + 1), "epoch"),
+    "of another epoch": (bad(epoch=OTHER_EPOCH), "epoch"),
     "without the role": (of_no_role, "bad_role"),
     "for a circuit there is not": (bad(scope="nowhere"), "scope"),
     "with an unknown member": (bad(force=True), "bad_schema"),
