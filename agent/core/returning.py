@@ -85,6 +85,9 @@ def raise_loads(
                 continue
             top = tree.loads[load].steps[-1]
             watts = max(0.0, top.watts - tree.loads[load].steps[0].watts)
+            if room.full(event, load, watts):
+                position += 1
+                continue
             if not room.take(event, load, watts):
                 break
             position += 1
@@ -147,6 +150,15 @@ class _Room:
             self._ends_w[name] = max(watts, steady if steady is not None else watts) + climbing_w(
                 tree, state.durable, image, name
             )
+
+    def full(self, event: Event, load: str, watts: float) -> bool:
+        """Whether a circuit further in than the event's has no room for this load: that holds up nobody else."""
+        common = self._tree.path[event.circuit]
+        for name in self._tree.path_of_load(load):
+            ends_w = self._ends_w[name]
+            if name not in common and (ends_w is None or ends_w + watts > self._edges.get(name, float("inf"))):
+                return True
+        return False
 
     def take(self, event: Event, load: str, watts: float) -> bool:
         """Whether this load fits everywhere above it; if so it is counted."""
