@@ -226,7 +226,7 @@ class Agent:
             VERSION,
             self.file.mqtt.root,
             self.file.site.control,
-            not self.uncommissioned,
+            self.file.site.commissioned is not None,
             min(self.file.telemetry.spool_mib, BUFFER_MIB_MAX) * MIB,
         )
         self.uplink = Uplink(
@@ -266,7 +266,7 @@ class Agent:
                     report.circuit_states(self.tree, self.board),
                     response=report.responses(self.board),
                     tags=self.people.held(),
-                    commissioned=not self.uncommissioned,
+                    commissioned=self.file.site.commissioned is not None,
                 )
             )
 

@@ -57,8 +57,8 @@ def main(arguments: argparse.Namespace) -> int:
         return EXIT_CONFIG
     if file.site.control == "act" and file.site.commissioned is None and not arguments.uncommissioned:
         print(
-            f'{arguments.file} [site] control = "act": nobody has commissioned this site; run `ballast commission`, '
-            'or start with --uncommissioned, or write control = "observe"',
+            f'{arguments.file} [site] control = "act": nobody has commissioned this site; '
+            'start with --uncommissioned, or write control = "observe"',
             file=sys.stderr,
         )
         return EXIT_CONFIG

@@ -1,7 +1,7 @@
 """What must hold between the keys and tables of site.toml: names, references, the tree, limits, what loads can reach.
 
-A check looks only at tables that have no fault of their own, and at ids wherever they are written, so that one slip is
-told once and not again by everything that refers to it.
+A check looks only at tables that have no fault of their own, and at ids and the names of others wherever they are
+written, so that one slip is told once, not again by everything that refers to it, and hides no other.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,6 +14,19 @@ from agent.config.reading import SEVERAL, Draft, nearest
 from agent.config.rules import CommandRule, CoolingRule, PowerCapRule, UnderFrequencyRule
 from agent.config.tables import CircuitTable
 
+# Who names whom; looked at as written, so that a slip elsewhere in the table hides no wrong name.
+REFERENCES: Final = (
+    ("circuit", "parent", "circuit"),
+    ("circuit", "meter", "meter"),
+    ("meter", "link", "link"),
+    ("meter", "backup", "meter"),
+    ("miners", "circuit", "circuit"),
+    ("rule", "circuit", "circuit"),
+    ("rule", "plc", "plc"),
+    ("plc", "link", "link"),
+    ("gpus", "circuit", "circuit"),
+    ("contactor", "plc", "plc"),
+)
 SHED_BELOW_NOMINAL_HZ_MAX: Final = 5.0  # load-shedding relays end at some 47 Hz (50) and 57 Hz (60)
 
 # Tables whose ids must differ: image points are METER.POINT and PLC.POINT, and people tag what they name by its id.
@@ -90,26 +103,18 @@ def _check_ids(draft: Draft) -> None:
 
 
 def _check_references(draft: Draft) -> None:
-    for path, circuit in draft.circuits:
-        _refers(draft, (*path, "parent"), "circuit", circuit.parent)
-        _refers(draft, (*path, "meter"), "meter", circuit.meter)
-    for path, meter in draft.meters:
-        _refers(draft, (*path, "link"), "link", meter.link)
-        _refers(draft, (*path, "backup"), "meter", meter.backup)
-    for path, plc in draft.plcs:
-        _refers(draft, (*path, "link"), "link", plc.link)
-    for path, miners in draft.miners:
-        _refers(draft, (*path, "circuit"), "circuit", miners.circuit)
-    for path, gpus in draft.gpus:
-        _refers(draft, (*path, "circuit"), "circuit", gpus.circuit)
+    told = {fault.line for fault in draft.reader.faults}
+    for name, key, table in REFERENCES:
+        raw = draft.reader.raw.get(name)
+        for at, item in enumerate(raw if isinstance(raw, list) else []):
+            place: Path = (name, at, key)
+            written = item.get(key) if isinstance(item, dict) else None
+            if isinstance(written, str) and draft.reader.lines.at(place) not in told:
+                _refers(draft, place, table, written)
     for path, contactor in draft.contactors:
-        _refers(draft, (*path, "plc"), "plc", contactor.plc)
-        _refers(draft, (*path, "feeds", "miners"), "miners", contactor.feeds.miners)
-        _refers(draft, (*path, "feeds", "gpus"), "gpus", contactor.feeds.gpus)
-    for path, rule in draft.rules:
-        _refers(draft, (*path, "circuit"), "circuit", rule.circuit)
-        if isinstance(rule, CoolingRule):
-            _refers(draft, (*path, "plc"), "plc", rule.plc)
+        for key, fed in (("miners", contactor.feeds.miners), ("gpus", contactor.feeds.gpus)):
+            if fed is not None:
+                _refers(draft, (*path, "feeds", key), key, fed)
     measured: dict[str, str] = {}
     for path, circuit in draft.circuits:
         if circuit.meter is not None and measured.setdefault(circuit.meter, circuit.id) != circuit.id:
@@ -117,9 +122,9 @@ def _check_references(draft: Draft) -> None:
             draft.reader.fault((*path, "meter"), wrong, "a meter stands in one place: name another, or none")
 
 
-def _refers(draft: Draft, path: Path, table: str, name: str | None) -> None:
+def _refers(draft: Draft, path: Path, table: str, name: str) -> None:
     ids = draft.reader.ids(table)
-    if name is not None and name not in ids:
+    if name not in ids:
         known = f"add it, or name one of {', '.join(list(ids)[:8])}" if ids else f"add a [[{table}]]"
         draft.reader.fault(path, f"there is no [[{table}]] of this id", nearest(name, ids, known))
 

@@ -97,9 +97,9 @@ def raise_loads(
             top = tree.loads[load].steps[-1]
             from_w = tree.step_watts(load, down.step)
             watts = max(0.0, top.watts - from_w)
-            if not room.open(load) or (load in tree.contactors and switching):
+            if room.full(event, load, watts) or (load in tree.contactors and switching):
                 position += 1
-                continue  # a node above it is closed to returns; contactors one at a time
+                continue  # contactors one at a time
             if not room.take(event, load, watts):
                 break
             position += 1
@@ -175,9 +175,16 @@ class _Room:
                 tree, state.durable, image, name
             )
 
-    def open(self, load: str) -> bool:
-        """Whether anything may rise at all through the nodes above this load."""
-        return all(self._ends_w[name] is not None for name in self._tree.nodes_of[load])
+    def full(self, event: Event, load: str, watts: float) -> bool:
+        """Whether nothing may rise through a node above this load, or a circuit further in than the event's has no
+        room for it: that holds up nobody else.
+        """
+        common = self._tree.path[event.circuit]
+        for name in self._tree.nodes_of[load]:
+            ends_w = self._ends_w[name]
+            if ends_w is None or (name not in common and ends_w + watts > self._edges.get(name, float("inf"))):
+                return True
+        return False
 
     def take(self, event: Event, load: str, watts: float) -> bool:
         """Whether this load fits everywhere above it; if so it is counted."""

@@ -54,13 +54,14 @@ interval_ms = true
 """
 
 
-def test_twelve_different_faults_are_all_told_at_once(tmp_path: Path) -> None:
+def test_twelve_and_more_different_faults_are_all_told_at_once(tmp_path: Path) -> None:
     assert told(tmp_path, TWELVE) == [
         'site.toml:2 [site] id = "Granbury 07": not well formed; '
         "use lower-case letters, digits and -, at most 32, beginning with a letter or a digit",
         'site.toml:4 [site] control = "acting": no such choice; did you mean "act"?',
         'site.toml:5 [site] nominal_hz = "60": this is text; write the number without quotes: 60',
         'site.toml:6 [site] nominal = 60: no such key here; did you mean "nominal_hz"?',
+        'site.toml:10 [[circuit]] "poi" meter = "mian": there is no [[meter]] of this id; did you mean "main"?',
         'site.toml:11 [[circuit]] "poi" limit_kw = -4: too low; write a number above 0, at most 1000000, such as 4000',
         'site.toml:14 [[circuit]] "rack" limit_kw: missing; add it: a number above 0, at most 1000000, such as 4000',
         'site.toml:20 [[link]] "net" url = "10.20.0.10:502": not a tcp://, rtu+tcp:// or rtu:// URL; '

@@ -1,11 +1,13 @@
 """Returns, loads that do not do as told, and restarts."""
 
 import msgspec
+from msgspec.structs import replace
 
 from agent.core.image import Lease, Outcome, Write
 from agent.core.notes import EventNote
 from agent.core.react import react
 from agent.core.restore import restored
+from agent.core.site import Circuit
 from agent.core.state import Durable, Mode
 from tests.core.rig import SECOND, START, TICK, UFR, Rig, a_site
 
@@ -90,6 +92,27 @@ def test_a_load_whose_write_is_unanswered_is_not_raised_until_it_is_read_twice()
 
     assert not rig.on[load]
     assert all(setpoint.load != load for _, setpoint in rig.told if not setpoint.lowers)
+
+
+def test_a_circuit_without_room_holds_up_no_load_of_another() -> None:
+    whole = a_site()
+    circuits = (*whole.circuits, Circuit("dear", "poi", None, 500_000.0), Circuit("cheap", "poi", None, 500_000.0))
+    loads = tuple(
+        replace(load, circuit="cheap" if number % 2 else "dear", value_usd_per_mwh=90.0 if number % 2 else 200.0)
+        for number, load in enumerate(whole.loads)
+    )
+    rig = Rig(replace(whole, circuits=circuits, loads=loads), replace(UFR, shed_w=110_000.0))
+    rig.settle()
+    rig.tick(10)
+    rig.hz = 49.4
+    rig.tick(5)
+    rig.hz = 50.0
+    rig.leases = (Lease("c1", "dispatch", "dear", 5_000.0, START, None),)
+
+    rig.tick(100)
+
+    assert all(rig.on[load.id] for load in loads if load.circuit == "cheap")
+    assert sum(rig.on[load.id] for load in loads if load.circuit == "dear") <= 1
 
 
 def test_one_dead_load_holds_up_nobody_but_itself() -> None:

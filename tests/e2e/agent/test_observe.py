@@ -39,6 +39,12 @@ def test_a_crossing_is_told_and_not_acted_upon(site: Site) -> None:
     assert len(cut["loads"]) == 5
 
 
+def test_the_birth_says_that_nobody_commissioned_the_site_also_where_it_only_observes(site: Site) -> None:
+    births = site.eventually("born", lambda: site.ears.records("conn", st="online"))
+
+    assert [(birth.body["control"], birth.body["commissioned"]) for birth in births] == [("observe", False)]
+
+
 def test_a_limit_that_is_passed_is_told_and_not_acted_upon(site: Site) -> None:
     site.rig.do("bias", watts=20_000.0)
     cut = site.eventually("cut", lambda: site.events("cut", "power_cap"))[0].body
