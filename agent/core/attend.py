@@ -26,7 +26,7 @@ from agent.core.state import CircuitMemory, Event, Mode, State
 from agent.core.switchgear import supervise
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S
-from agent.core.verify import Verdict, judge
+from agent.core.verify import Verdict, judge, with_judges
 
 LEFT_BEHIND_NS = 60 * NS_PER_S  # an event does not stay open for loads that have not answered this long
 DRY_CLEAR_PU = 0.99
@@ -54,7 +54,7 @@ def attend(
     found, bounds = reaction.nets, reaction.bounds
     state = reaction.state
     notes: list[Note] = list(tell.begun(tree, before, state, found, armed, now_ns))
-    state = settle(_begun(state), tree.contactors)
+    state = with_judges(tree, settle(_begun(state), tree.contactors))
     if armed_before:
         state = adopt(tree, state, image, armed_before)
     followed = follow(tree, state, image, now_ns)
@@ -211,7 +211,7 @@ def _has_room(tree: Tree, state: State, found: Mapping[str, Net], image: Image, 
     ]
     if not watts:
         return True
-    steady = steady_w(tree, state, event.circuit)
+    steady = steady_w(state, net, event.circuit)
     ends_w = max(net.watts, steady if steady is not None else net.watts)
     return ends_w + climbing_w(tree, state.durable, image, event.circuit) + min(watts) <= bound.hi_w
 

@@ -105,7 +105,11 @@ def follow(tree: Tree, state: State, image: Image, now_ns: int) -> Followed:
         lowered = dict(durable.lowered) if lowered is None else lowered
         if verdict is None:
             del lowered[load]
-            if tree.fed_by.get(load, "") not in durable.rising and not _may_return(state, down):
+            if (
+                tree.fed_by.get(load, "") not in durable.rising
+                and not _may_return(state, down)
+                and not booting(tree, state, load)
+            ):
                 failed.append((load, "contested" if down.confirmed else "did not follow"))
         else:
             lowered[load] = verdict
@@ -113,6 +117,9 @@ def follow(tree: Tree, state: State, image: Image, now_ns: int) -> Followed:
                 cut_sent = (down.event, down.told_ns)
                 landed[cut_sent] = landed.get(cut_sent, 0.0) + down.watts
             if verdict.moved_ns is not None and verdict.moved_ns == seen.taken_ns:
+                if load in image.local:
+                    del lowered[load]  # whoever has it in LOCAL moved it: it is theirs
+                    continue
                 again.append(Setpoint(load, down.step, tree.step_watts(load, down.step), down.event))
     for load, up in durable.rising.items():
         step = _rise(tree, load, up, image, now_ns)
@@ -153,6 +160,11 @@ def _mode(state: State, circuit: str) -> Mode:
     return Mode.BOOT if memory is None else memory.mode
 
 
+def booting(tree: Tree, state: State, load: str) -> bool:
+    """Whether a load was found as it is, rather than seen to move."""
+    return any(_mode(state, circuit) is Mode.BOOT for circuit in tree.nodes_of[load])
+
+
 def _look(tree: Tree, state: State, load: str, down: Lowered, seen: LoadSeen) -> Lowered | None:
     """One lowered load after a read-back; None: not lowered by us any more."""
     if seen.step is not None and tree.at_or_below(load, seen.step, down.step):
@@ -163,8 +175,7 @@ def _look(tree: Tree, state: State, load: str, down: Lowered, seen: LoadSeen) ->
     reach_ns = tree.loads[load].steps[0].reach_ns
     if not down.confirmed:
         return down if seen.taken_ns < down.told_ns + reach_ns else None
-    booting = any(_mode(state, circuit) is Mode.BOOT for circuit in tree.nodes_of[load])
-    if booting or _may_return(state, down):
+    if booting(tree, state, load) or _may_return(state, down):
         return None
     if down.moved_ns is not None and seen.taken_ns - down.moved_ns < CONTEST_NS:
         return None

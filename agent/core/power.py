@@ -126,13 +126,14 @@ def climbing_w(tree: Tree, durable: Durable, image: Image, name: str) -> float:
     )
 
 
-def steady_w(tree: Tree, state: State, name: str) -> float | None:
-    """The mean net power of the newest refreshes since the last cut was judged; None while there are too few."""
-    circuit = tree.circuits[name]
-    if circuit.meter is None:
+def steady_w(state: State, net: Net, name: str) -> float | None:
+    """The mean net power of the newest refreshes of the meter that answers for a circuit now, since the last cut was
+    judged; None while there are too few.
+    """
+    if net.meter is None:
         return None
     judged_ns = state.circuits.get(name, NO_MEMORY).judged_ns
-    refreshes = state.refreshes.get(circuit.meter, ())[-STEADY_REFRESHES:]
+    refreshes = state.refreshes.get(net.meter, ())[-STEADY_REFRESHES:]
     watts = [r.power_w for r in refreshes if r.power_w is not None and r.taken_ns > judged_ns]
     return sum(watts) / len(watts) if len(watts) >= STEADY_REFRESHES_MIN else None
 

@@ -87,7 +87,7 @@ def react(tree: Tree, rules: Rules, state: State, image: Image, armed: Armed, no
             needed_w = _needed_w(tree, state, image, armed, found, binding, now_ns)
             if needed_w <= 0:
                 continue
-            taken = _take(tree, state, armed, binding, needed_w, now_ns)
+            taken = _take(tree, state, image, armed, binding, needed_w, now_ns)
             state = _sent(tree, state, image, found, binding, taken, needed_w, now_ns)
             setpoints += taken.setpoints
     return Reaction(state, setpoints, tuple(bounds), found, blocked, latches)
@@ -269,18 +269,18 @@ def _needed_w(
     # A request answered once is judged on steady readings, or noise would shed one load after another.
     if any(name in cut_sent.falls for cut_sent in state.durable.cuts):
         return 0.0
-    steady = steady_w(tree, state, name) if net.meter is not None else net.watts
+    steady = steady_w(state, net, name) if net.meter is not None else net.watts
     if steady is None or net.watts is None:
         return 0.0
     over_w = steady + ends_w - net.watts - binding.hi_w
     return over_w if over_w > binding.slack_w else 0.0
 
 
-def _take(tree: Tree, state: State, armed: Armed, binding: Bound, needed_w: float, now_ns: int) -> Slice:
+def _take(tree: Tree, state: State, image: Image, armed: Armed, binding: Bound, needed_w: float, now_ns: int) -> Slice:
     """The rungs that this bound takes, within the jump limits above it."""
     name = binding.circuit
     ladder = armed.ladder(name, binding.cls)
-    gone: set[str] = set()
+    gone: set[str] = set(image.local)  # LOCAL since the ladder was armed counts at once
     for sent in state.durable.cuts:
         if sent.told_ns >= armed.made_ns:
             gone.update(sent.loads)

@@ -170,7 +170,7 @@ class _Room:
             if watts is None or not resting or name in blocked:
                 self._ends_w[name] = None
                 continue
-            steady = steady_w(tree, state, name)
+            steady = steady_w(state, found[name], name)
             self._ends_w[name] = max(watts, steady if steady is not None else watts) + climbing_w(
                 tree, state.durable, image, name
             )

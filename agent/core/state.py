@@ -58,6 +58,8 @@ class Cut(Struct, frozen=True):
     told_ns: int
     due_ns: int
     reading_ns: int = 0  # when the reading that called for it was taken
+    noise_w: float = 0.0  # three sigma of the refreshes before it, where it is judged
+    judged_at: str = ""  # the node whose meter judges it; chosen while the refreshes before it are still kept
     landed_w: float = 0.0  # of its watts, those that the loads' own sensors show as gone
     settled: bool = False  # its loads are in `lowered`
     answered: bool = False  # what its loads answered was told

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from math import sqrt
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agent.core.power import NO_MEMORY, Net
 from agent.core.state import Cut, State
@@ -58,12 +59,27 @@ def judging_circuit(tree: Tree, state: State, cut: Cut) -> str:
     return with_meter[0] if with_meter else cut.circuit
 
 
+def with_judges(tree: Tree, state: State) -> State:
+    """Chooses who judges each new cut, and notes the noise there: in a moment the refreshes before it are forgotten."""
+    if all(cut.judged_at for cut in state.durable.cuts):
+        return state
+    cuts: list[Cut] = []
+    for cut in state.durable.cuts:
+        if not cut.judged_at:
+            node = judging_circuit(tree, state, cut)
+            meter = tree.circuits[node].meter
+            noise = noise_w(state, meter, cut.told_ns) if meter is not None else 0.0
+            cut = replace(cut, judged_at=node, noise_w=noise)
+        cuts.append(cut)
+    return replace(state, durable=replace(state.durable, cuts=tuple(cuts)))
+
+
 def judge(tree: Tree, state: State, found: Mapping[str, Net], now_ns: int) -> list[Verdict]:
     """The verdicts that can be given now, one for each circuit that judges."""
     waiting: dict[str, list[Cut]] = {}
     for cut in state.durable.cuts:
         if cut.settled:
-            waiting.setdefault(judging_circuit(tree, state, cut), []).append(cut)
+            waiting.setdefault(cut.judged_at or judging_circuit(tree, state, cut), []).append(cut)
     verdicts: list[Verdict] = []
     for name, cuts in waiting.items():
         net = found[name]
@@ -72,8 +88,7 @@ def judge(tree: Tree, state: State, found: Mapping[str, Net], now_ns: int) -> li
         base_w = state.circuits.get(name, NO_MEMORY).base_w
         fell_w = max(0.0, base_w - net.watts) if base_w is not None else 0.0
         wanted_w = sum(cut.watts for cut in cuts)
-        first_ns = min(cut.told_ns for cut in cuts)
-        noise = noise_w(state, net.meter, first_ns) if net.meter is not None else 0.0
+        noise = max(cut.noise_w for cut in cuts)
         # A step just before the cut looks like noise; without this bound it would prove a cut that has not fallen yet.
         noise = min(noise, NOISE_SHARE_MAX * wanted_w)
         enough = fell_w >= DELIVERED_PU * wanted_w - noise and net.taken_ns > max(cut.told_ns for cut in cuts)

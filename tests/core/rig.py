@@ -73,6 +73,7 @@ class Rig:
         self.points: dict[str, Reading] = {}
         self.pulse = Pulse(0, START)
         self.held: frozenset[str] = frozenset()
+        self.local: frozenset[str] = frozenset()
         self.tank: dict[str, float | None] = {}  # the PLC's points and bits, read with the meter
         self.tank_dead = False
         self.closed = {contactor.id: True for contactor in site.contactors}
@@ -110,7 +111,8 @@ class Rig:
             dict(self.writes),
             self.leases,
             frozenset(self.loads),
-            held=self.held,
+            held=self.held | self.local,
+            local=self.local,
             wall_ms=1_790_000_000_000,
         )
 

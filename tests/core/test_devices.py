@@ -2,6 +2,7 @@
 
 import msgspec
 
+from agent.core.react import react
 from agent.core.rules.cooling import Cooling, Edge
 from agent.core.rules.under_frequency import UnderFrequency
 from agent.core.site import Circuit, Contactor, Load, Plc, Step, Tank
@@ -318,6 +319,46 @@ def test_a_tagged_load_is_lowered_and_never_raised() -> None:
 
     assert not rig.on["a/10.0.0.0"]
     assert sum(rig.on.values()) == 39
+
+
+def test_a_load_in_local_is_not_told_even_by_a_ladder_that_was_armed_before() -> None:
+    rig = Rig(a_site(), UFR)
+    rig.settle()
+    rig.tick(10)
+    armed = rig.armed
+    rig.local = frozenset(load for load in rig.on if load.endswith(("0", "1", "2", "3")))
+
+    rig.hz = 49.4
+    rig.read()
+    told = react(rig.tree, rig.rules, rig.state, rig.image(), armed, rig.now_ns).setpoints
+
+    assert told
+    assert not {setpoint.load for setpoint in told} & rig.local
+
+
+def test_a_lowered_load_that_somebody_raises_in_local_is_not_told_again() -> None:
+    rig = Rig(a_site(), UFR)
+    rig.settle()
+    rig.tick(10)
+    rig.hz = 49.4
+    rig.tick(30)
+    (raised, *_) = [load for load, on in rig.on.items() if not on]
+
+    rig.local = frozenset({raised})
+    rig.on[raised] = True
+    rig.tick(30)
+
+    assert rig.on[raised]
+    assert raised not in rig.state.durable.lowered
+
+
+def test_what_a_tank_holds_can_be_written_down_and_read_again() -> None:
+    rig = a_tank()
+    rig.tank["condenser_flow_lpm"] = 20.0
+    rig.tick(20)
+    assert rig.state.durable.events
+
+    assert msgspec.json.decode(msgspec.json.encode(rig.state), type=State) == rig.state
 
 
 def test_what_was_found_off_stays_off_until_released_on_site() -> None:

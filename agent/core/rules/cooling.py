@@ -83,9 +83,7 @@ def decide_cooling(
     sheds = over_ns is not None and (silent or now_ns - over_ns >= rule.shed_for_ns)
     latched = node in state.durable.latched
     permitted = held and not warned and not latched
-    bound = Bound(
-        node, rule.id, rule.id, BoundClass.PROTECT, float("-inf"), acts=rule.acts, begins=True, unlimited=True
-    )
+    bound = Bound(node, rule.id, rule.id, BoundClass.PROTECT, 0.0, acts=rule.acts, begins=True, unlimited=True)
     if sheds or latched:
         return Cooled(memory, bound, False)
     if open_event is None:
