@@ -21,7 +21,7 @@ A rig is described by RigConfig (TOML or JSON) and runs in the calling event loo
     stamps                               each meter's refreshes; each miner's verbs [[ns, "off" or "on"], ...]
     traffic                              per meter function counts and writes, per miner requests and writes
     clear                                forgets stamps and traffic
-    gpu          do, ...                 something is done to the fake GPUs' driver (hil/gpu/deeds.py)
+    gpu          deed, ...               something is done to the fake GPUs' driver (hil/gpu/deeds.py)
 
 and those of tanks and contactors (hil/field.py).
 """
@@ -300,11 +300,11 @@ class Rig:
         for endpoint in self.fleet.endpoints.values():
             endpoint.clear()
 
-    def gpu(self, do: str, **how: Any) -> Any:
+    def gpu(self, deed: str, **how: Any) -> Any:
         """Something is done to the GPUs' driver."""
         if self.gpus is None:
             raise ValueError("this rig has no GPUs; set RigConfig.gpus")
-        return deeds(self.gpus, self.config.gpus)[do](**how)
+        return deeds(self.gpus, self.config.gpus)[deed](**how)
 
     def _asked(self, device: MeterConfig | TankConfig | ContactorsConfig) -> dict[str, Any]:
         """What kinds of request came to a device's endpoint, and what could have changed this device."""

@@ -197,7 +197,9 @@ class Board:
         return self.tree.site.observe
 
     def wanted(self, load_id: str) -> str | None:
-        """The step that a lowered load is still wanted at; None when nothing is wanted of it."""
+        """The step that a lowered load is still wanted at; None when nothing is wanted of it, and in LOCAL."""
+        if load_id in self._local:
+            return None
         down = self.state.durable.lowered.get(load_id)
         if down is not None:
             return down.step

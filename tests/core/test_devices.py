@@ -354,7 +354,7 @@ def test_a_lowered_load_that_somebody_raises_in_local_is_not_told_again() -> Non
 
 def test_what_a_tank_holds_can_be_written_down_and_read_again() -> None:
     rig = a_tank()
-    rig.tank["condenser_flow_lpm"] = 20.0
+    rig.tank["tank-a.condenser_flow_lpm"] = 20.0
     rig.tick(20)
     assert rig.state.durable.events
 

@@ -92,7 +92,7 @@ class Yard(Site):
 
     def gpu_limits(self) -> list[float]:
         """The limit of each GPU, as the driver has it."""
-        return [gpu["limit_w"] for gpu in self.rig.do("gpu", do="gpus")]
+        return [gpu["limit_w"] for gpu in self.rig.do("gpu", deed="gpus")]
 
     # --- tank and switchgear ------------------------------------------------------------------------------------------
 
