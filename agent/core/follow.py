@@ -20,6 +20,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agent.core.image import Image, LoadSeen, Outcome
+from agent.core.power import climbing_left_w
 from agent.core.setpoint import Setpoint
 from agent.core.site import Contactor
 from agent.core.state import Cut, Lowered, Mode, Rising, State
@@ -189,7 +190,11 @@ def _rise(tree: Tree, load: str, up: Rising, image: Image, now_ns: int) -> Risin
     seen = image.loads.get(load)
     answered = seen is not None and seen.taken_ns > up.told_ns
     if seen is not None and answered and seen.step == up.step:
-        there = seen.measured and seen.watts is not None and seen.watts >= ARRIVED_PU * tree.loads[load].steps[-1].watts
+        if load in tree.contactors:
+            there = climbing_left_w(tree, image, load, up) <= (1.0 - ARRIVED_PU) * up.watts
+        else:
+            full_w = tree.loads[load].steps[-1].watts
+            there = seen.measured and seen.watts is not None and seen.watts >= ARRIVED_PU * full_w
         if there or now_ns >= up.due_ns:
             return replace(up, arrived=True)
         return up

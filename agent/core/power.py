@@ -14,7 +14,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from agent.core.image import Image
+from agent.core.image import Image, Outcome
 from agent.core.ladder import Armed
 from agent.core.state import CircuitMemory, Durable, Rising, State
 from agent.core.tree import MeterKeys, Tree
@@ -107,14 +107,27 @@ def outstanding(tree: Tree, durable: Durable, name: str, now_ns: int) -> Outstan
 
 
 def climbing_left_w(tree: Tree, image: Image, load: str, rising: Rising) -> float:
-    """Watts that one load was told to rise by and has not risen yet."""
+    """Watts that one load was told to rise by and has not risen yet; a contactor's rise is that of what it feeds."""
     if rising.arrived:
         return 0.0
+    contactor = tree.contactors.get(load)
+    if contactor is not None:
+        return rising.watts - min(rising.watts, sum(_back_w(tree, image, fed, rising) for fed in contactor.feeds))
     seen = image.loads.get(load)
     has_w = 0.0
     if seen is not None and seen.measured and seen.watts is not None and seen.taken_ns > rising.told_ns:
         has_w = seen.watts - rising.from_w
     return rising.watts - min(rising.watts, max(0.0, has_w))
+
+
+def _back_w(tree: Tree, image: Image, load: str, closed: Rising) -> float:
+    """What a load has come back by since its contactor was told to close: as it measures, else when it has had time."""
+    seen, top = image.loads.get(load), tree.loads[load].steps[-1]
+    if seen is None or seen.taken_ns <= closed.told_ns or seen.poll is not Outcome.OK:
+        return 0.0
+    if seen.measured and seen.watts is not None:
+        return seen.watts
+    return top.watts if seen.step == top.name and seen.taken_ns > closed.told_ns + top.reach_ns else 0.0
 
 
 def climbing_w(tree: Tree, durable: Durable, image: Image, name: str) -> float:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from agent.core.notes import EventNote
 from agent.core.react import react
 from agent.core.rules.cooling import Cooling, Edge
 from agent.core.rules.under_frequency import UnderFrequency
@@ -243,6 +244,25 @@ def test_a_closing_contactor_never_exceeds_the_jump_limit() -> None:
     rig.tick(150)
 
     assert not rig.closed["k1"]
+
+
+def test_what_came_back_behind_a_contactor_is_not_counted_as_still_to_come() -> None:
+    site = switched(first=True).tree.site
+    circuit = msgspec.structs.replace(site.circuits[0], limit_w=80_000.0)
+    rig = Rig(msgspec.structs.replace(site, circuits=(circuit,)), UFR)
+    rig.tank = {"gear.estop_ok": 1.0}
+    rig.settle()
+    rig.tick(20)
+    rig.hz = 49.4
+    rig.tick(5)
+    assert not rig.closed["k1"]
+
+    rig.hz = 50.0
+    rig.tick(300)
+
+    assert rig.closed["k1"]
+    assert all(rig.on.values())
+    assert {note.rule for note in rig.notes if isinstance(note, EventNote) and note.kind == "begin"} == {"ufr"}
 
 
 def test_a_contactor_whose_feedback_disagrees_is_latched_and_others_make_up_for_it() -> None:
