@@ -149,8 +149,8 @@ def adopts_all(adopt: Any) -> Any:
 
 def hasty(may_rise: Any) -> Any:
     """No minimum off time."""
-    return lambda tree, load, down, image, now_ns: may_rise(
-        tree, load, structs.replace(down, told_ns=down.told_ns - 10**15), image, now_ns
+    return lambda tree, durable, load, down, image, now_ns: may_rise(
+        tree, durable, load, structs.replace(down, told_ns=down.told_ns - 10**15), image, now_ns
     )
 
 
