@@ -146,7 +146,7 @@ class Agent:
                 if self.uplink is not None:
                     self.uplink.stop("stopped" if stop.is_set() else "other GPUs")
         finally:
-            self.devices.exchanger.close()  # what is still out would look at a dial that is shut by then
+            await self.devices.close()
             if server is not None:
                 await server.close()
         self.keeping.stop()

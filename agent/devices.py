@@ -147,6 +147,12 @@ class Devices:
         for name, host in self.gpu_hosts.items():
             yield f"gpus:{name}", host.run()
 
+    async def close(self) -> None:
+        """Let go of everything: a serial port has one owner, and whoever comes next must find it free."""
+        self.exchanger.close()  # what is still out would look at a dial that is shut by then
+        for link in self.links.values():
+            await link.close()
+
     def _link_up(self) -> None:
         for table in self.file.links:
             self.links[table.id] = self._link(table)

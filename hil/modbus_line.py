@@ -18,6 +18,7 @@ from hil.modbus_pdu import WRITING, Bank, answer, exception
 from hil.modbus_server import LinkFault
 
 _WRITES_KEPT = 10_000
+_ALONE_S = 0.02
 _FIXED = 8  # unit, function, two words, CRC: functions 1 to 6
 _COUNTED = frozenset({15, 16})  # unit, function, two words, byte count, bytes, CRC
 
@@ -34,22 +35,22 @@ class ModbusLine:
         self.writes: deque[tuple[int, int, bytes]] = deque(maxlen=_WRITES_KEPT)
         self._random = random.Random(seed)
         self._ours = -1
-        self._theirs = -1
         self._held = b""
 
     async def start(self) -> None:
-        """Opens the pseudo terminal; its other end stays open here, so that readers may come and go."""
-        self._ours, self._theirs = os.openpty()
-        tty.setraw(self._theirs)
+        """Opens the pseudo terminal. Its other end is not kept open: who took it for himself lets go by closing."""
+        self._ours, theirs = os.openpty()
+        tty.setraw(theirs)
         os.set_blocking(self._ours, False)
-        self.path = os.ttyname(self._theirs)
-        asyncio.get_running_loop().add_reader(self._ours, self._read)
+        self.path = os.ttyname(theirs)
+        os.close(theirs)
+        self._listen()
 
     async def stop(self) -> None:
         """The line is gone."""
-        asyncio.get_running_loop().remove_reader(self._ours)
-        for end in (self._ours, self._theirs):
-            os.close(end)
+        ours, self._ours = self._ours, -1
+        asyncio.get_running_loop().remove_reader(ours)
+        os.close(ours)
 
     async def set_fault(self, fault: LinkFault, ms: float = 0.0) -> None:
         """From now on this is wrong; NONE mends it."""
@@ -58,10 +59,19 @@ class ModbusLine:
         self.fault = fault
         self.late_ms = ms
 
+    def _listen(self) -> None:
+        if self._ours >= 0:
+            asyncio.get_running_loop().add_reader(self._ours, self._read)
+
     def _read(self) -> None:
         try:
             self._held += os.read(self._ours, 4096)
         except BlockingIOError:
+            return
+        except OSError:  # nobody has the other end open, and the system says so without pause
+            self._held = b""
+            asyncio.get_running_loop().remove_reader(self._ours)
+            asyncio.get_running_loop().call_later(_ALONE_S, self._listen)
             return
         while self._held:
             size = _size(self._held)

@@ -55,6 +55,16 @@ class SerialTransport(PymodbusTransport):
         self._owed_until = None  # what it owed is thrown away before the next request goes out
 
     async def connect(self) -> None:
+        # Opening a port takes no time, but pymodbus cancelled in the middle of it keeps the port open and forgets it.
+        opening = asyncio.ensure_future(self._open())
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await asyncio.wait((opening,))
+            self.close()
+            raise
+
+    async def _open(self) -> None:
         try:
             await super().connect()
         except termios.error as error:
