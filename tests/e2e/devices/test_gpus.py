@@ -27,10 +27,11 @@ def gpus(site: Yard) -> list[dict[str, object]]:
 
 
 def test_their_watts_count_at_the_meter(site: Yard) -> None:
-    drawn_w = sum(gpu["watts"] for gpu in site.rig.do("gpu", deed="gpus"))
+    def drawn_w() -> float:
+        return sum(gpu["watts"] for gpu in site.rig.do("gpu", deed="gpus"))
 
-    assert drawn_w > GPUS * 600
-    assert site.watts() == pytest.approx(12 * 3300 + 6000 + drawn_w, rel=0.01)
+    site.eventually("they are at work", lambda: drawn_w() > GPUS * 600)
+    site.eventually("the meter shows it", lambda: site.watts() == pytest.approx(12 * 3300 + 6000 + drawn_w(), rel=0.01))
 
 
 def test_the_grid_takes_them_to_their_floor_and_no_further_and_they_come_back(site: Yard) -> None:
