@@ -174,7 +174,7 @@ def test_an_answer_byte_by_byte_is_an_answer(tell: Callable[..., None]) -> None:
     async def story(device: BadLine, link: Link) -> None:
         answer = await read(link)
         if isinstance(answer, Silent):
-            # Seen once in hundreds of runs, on a machine under load: RTU has no frame length, so bytes that come too far
+            # Seen once in hundreds of runs, on a machine under load: RTU has no frame length, so bytes too far
             # apart may be given up. It is never a wrong value, and the next read is whole.
             answer = await read(link)
 
