@@ -28,7 +28,7 @@ def gpus(site: Yard) -> list[dict[str, object]]:
 
 def test_their_watts_count_at_the_meter(site: Yard) -> None:
     def drawn_w() -> float:
-        return sum(gpu["watts"] for gpu in site.rig.do("gpu", deed="gpus"))
+        return sum(float(gpu["watts"]) for gpu in site.rig.do("gpu", deed="gpus"))
 
     site.eventually("they are at work", lambda: drawn_w() > GPUS * 600)
     site.eventually("the meter shows it", lambda: site.watts() == pytest.approx(12 * 3300 + 6000 + drawn_w(), rel=0.01))
