@@ -70,23 +70,6 @@ def test_without_each_of_its_permits_it_never_closes(site: Yard, permit: str) ->
     site.eventually("all is back", site.whole, within_s=40)
 
 
-def test_a_welded_contactor_is_latched_and_told_until_somebody_acknowledges(site: Yard) -> None:
-    site.rig.do("weld", plc="switchgear", contactor="a-east", welded=True)
-    site.rig.do("lie", lie="liar", miners=site.east)
-    site.rig.do("frequency", hz=49.3)
-
-    site.eventually("latched", lambda: "a-east" in site.status()["latched"], within_s=30)
-
-    site.eventually("told", lambda: [evt for evt in site.events("alarm") if "a-east is latched" in evt.body["why"]])
-    site.rig.do("weld", plc="switchgear", contactor="a-east", welded=False)
-    recover(site)
-    site.do("ack", "a-east")
-    assert "a-east" not in site.status()["latched"]
-    site.eventually("it has fallen open", lambda: site.device("a-east")["state"] == "open")
-    site.do("release", "a-east")  # it opened by itself, long after it was told to: a person says that it may close
-    site.eventually("all is back", site.whole, within_s=60)
-
-
 def test_a_plc_that_restarted_has_opened_it_and_nobody_closes_it_but_a_person_releases_it(site: Yard) -> None:
     site.rig.do("plc_fault", plc="switchgear", fault="restart")
     site.eventually("it fell open", lambda: not site.closed())
