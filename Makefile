@@ -12,7 +12,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
 	    printf '  make %-7s %s\n' "$$name" "$$text"; done
 
-demo: $(READY) ## a site curtails for real, in two minutes; the report is out/demo/report.html
+demo: $(READY) ## a site curtails for real, in three minutes; the report is out/demo/report.html
 	$(VENV)/python -m hil.demo
 
 check: format lint types pure ## format, lint, types, imports and pure tests; under a minute

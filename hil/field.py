@@ -13,6 +13,7 @@ Operations, beside those of hil/rig.py:
     stick           plc, contactor, stuck             its auxiliary contacts stay as they are
     plc_fault       plc, fault, ms=0  a LinkFault (hil.modbus_server); stop: the program stands still behind its server;
                                       restart: it comes up anew, once; none mends all
+    rounds          plc               each round that showed something new: [changed_ns, served_ns, values]
     plcs                              what is really so: each tank's values, each contactor's {closed, coil}, comm_lost
 """
 
@@ -56,6 +57,7 @@ class Field:
             "stick": self.stick,
             "plc_fault": self.plc_fault,
             "plcs": self.state,
+            "rounds": self.rounds,
         }
 
     def condenser_flow(self, plc: str, lpm: float | None) -> None:
@@ -148,11 +150,14 @@ class Field:
             },
         }
 
+    def rounds(self, plc: str) -> list[list[Any]]:
+        """When what was shown, and first served."""
+        return [[one.changed_ns, one.served_ns, one.values] for one in self.plcs[plc].rounds]
+
     def stamps(self) -> dict[str, Any]:
-        """When what was shown, served, asked for and moved."""
+        """When beats came, coils were asked for and poles moved."""
         return {
             name: {
-                "rounds": [[one.changed_ns, one.served_ns, one.values] for one in plc.rounds],
                 "beats": [beat_ns for beat_ns, _ in plc.beats],
                 **({"coils": list(plc.coil_writes), "moves": list(plc.moves)} if isinstance(plc, ContactorPlc) else {}),
             }

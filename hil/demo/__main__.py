@@ -1,4 +1,4 @@
-"""`make demo`: a site curtails for real, in two minutes. `python -m hil.demo [--out out/demo]`.
+"""`make demo`: a site curtails for real, in three minutes. `python -m hil.demo [--out out/demo]`.
 
 Stand-ins, broker and agent each run as a process of their own; this one directs, listens to the agent's records over
 MQTT, judges and writes OUT/report.html and OUT/agent.log. Exit code 0 when every step was as it must be, else 1.
@@ -7,6 +7,7 @@ MQTT, judges and writes OUT/report.html and OUT/agent.log. Exit code 0 when ever
 import argparse
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -15,15 +16,18 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from hil.contactors import ContactorConfig, ContactorsConfig
 from hil.demo import figures
 from hil.demo.course import Director
 from hil.demo.findings import Findings, find
+from hil.demo.outcome import load_plant
 from hil.demo.report import write_report
-from hil.demo.site import make_site
+from hil.demo.site import SiteFolder, ballast, make_site, miners
 from hil.demo.view import View
 from hil.demo.watch import Watch
 from hil.remote import RigProcess, free_block
 from hil.rig import MeterConfig, MinerGroup, RigConfig
+from hil.tank import TankConfig
 
 _SHOW_S = 0.2
 
@@ -45,8 +49,15 @@ def main() -> int:
 def _run(out: Path, seed: int) -> int:
     out.mkdir(parents=True, exist_ok=True)
     first_miner = free_block()
+    cooled = miners(first_miner, 0, figures.TANK_MINERS)
+    fed = miners(first_miner, figures.TANK_MINERS, figures.FED_MINERS)
+    east = ContactorConfig(figures.CONTACTOR, coil=1, closed=2, open=3, miners=fed, interlocks=("estop_ok",))
+    inputs = {"estop_ok": 4, "remote": 6}
     rig_config = RigConfig(
         miners=(MinerGroup(first_miner, figures.MINERS, family="avalon", rated_w=figures.RATED_W),),
+        tanks=(TankConfig(figures.TANK, miners=cooled, gpus=True, rated_w=figures.TANK_W),),
+        switchgears=(ContactorsConfig(figures.SWITCHGEAR, contactors=(east,), inputs=inputs, remote="remote"),),
+        gpus=figures.GPUS,
         meters=(MeterConfig(refresh_ms=figures.REFRESH_MS),),
         nominal_hz=figures.NOMINAL_HZ,
         nominal_ln_v=figures.NOMINAL_LN_V,
@@ -59,11 +70,11 @@ def _run(out: Path, seed: int) -> int:
         RigProcess(rig_config) as rig,
         _broker() as broker_port,
     ):
-        site = make_site(Path(folder), broker_port=broker_port, meter=rig.meters["main"], first_miner=first_miner)
+        site = make_site(Path(folder), broker_port=broker_port, rig=rig, first_miner=first_miner)
         view = View()
         watch = Watch(rig, site.agent_key, view.say)
         director = Director(rig, watch, site, broker_port, out / "agent.log", view.say)
-        with view:
+        with view, _gpud(rig, site, out / "gpud.log"):
             findings = asyncio.run(_direct(rig, watch, director, view, broker_port))
     report = out / "report.html"
     report.write_text(write_report(director.course, findings, watch.samples, watch.limits), encoding="utf-8")
@@ -87,13 +98,32 @@ async def _direct(rig: RigProcess, watch: Watch, director: Director, view: View,
         await asyncio.sleep(0.5)  # the last record is still on its way through the broker
         for helper in helpers:
             helper.cancel()
-    return find(director.course, rig.do("stamps"), watch.evidence)
+    return find(director.course, rig.do("stamps"), load_plant(rig), watch.evidence)
 
 
 async def _show(director: Director, watch: Watch, view: View) -> None:
     while True:
         view.show(director.phase, watch)
         await asyncio.sleep(_SHOW_S)
+
+
+@contextlib.contextmanager
+def _gpud(rig: RigProcess, site: SiteFolder, log: Path) -> Iterator[None]:
+    """The GPUs' own program, over the fake library; it ends with the block."""
+    command = [ballast(), "gpud", "--socket", str(site.gpud), "--state-dir", str(site.state / "gpud")]
+    environment = os.environ | rig.gpud_environment
+    with (
+        log.open("wb") as words,
+        subprocess.Popen(command, stderr=words, env=environment, start_new_session=True) as gpud,
+    ):
+        try:
+            yield
+        finally:
+            gpud.terminate()
+            try:
+                gpud.wait(5)
+            except subprocess.TimeoutExpired:
+                gpud.kill()
 
 
 @contextlib.contextmanager

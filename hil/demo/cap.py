@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hil.demo import figures
-from hil.demo.course import Course
+from hil.demo.record import Course
 from hil.demo.stamps import Measured, Refresh, S, Verbs, Verdict, first, since, told, written
 from hil.evidence import Evidence
 
@@ -15,7 +15,7 @@ class Cap:
 
     def __init__(self, course: Course, refreshes: Sequence[Refresh], verbs: Verbs, evidence: Evidence) -> None:
         self._course = course
-        end_ns = course.ended_ns or course.started_ns
+        end_ns = course.equipment_ns or course.ended_ns or course.started_ns
         sent_ns = course.sent_ns or end_ns
         self.lapse_ns = course.sent_ns + figures.LEASE_S * S if course.sent_ns else None
         acks = {state: next(iter(evidence.of(f"ack/{figures.ISSUER}", st=state)), None) for state in (*_LIVES, "ended")}

@@ -6,6 +6,9 @@
 3  a drawn recovery: from here on the grid is simulated; the rule releases and the loads return by ramp
 4  a signed cap by `ballast send limit`, with a lease
 5  the lease lapses and the loads return by ramp
+6  somebody on site tags a miner; a tank loses its condenser's flow for some seconds; all that it cools goes and comes
+   back, but for the tagged one, until the tag is taken off
+7  miners lie: told to stop they say that they have, and draw on; their contactor is opened, and closed again afterwards
 """
 
 import asyncio
@@ -13,9 +16,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from msgspec import Struct
-
 from hil.demo import figures
+from hil.demo.equipment import Equipment
+from hil.demo.record import Course
 from hil.demo.site import SiteFolder, ballast
 from hil.demo.watch import Watch
 from hil.remote import RigProcess
@@ -23,23 +26,6 @@ from hil.remote import RigProcess
 _NORMAL_S = 30.0
 _SEND_S = 20.0
 _RETURN_S = 40.0
-
-
-class Course(Struct):
-    """When what was done, CLOCK_MONOTONIC; None: it did not come to it."""
-
-    started_ns: int
-    normal_ns: int | None = None
-    played_ns: int | None = None  # the first recorded sample
-    recorded_s: float = 0.0
-    returned_ns: int | None = None
-    sent_ns: int | None = None
-    send_exit: int | None = None
-    send_words: str = ""
-    capped_from_w: float | None = None
-    lapsed_return_ns: int | None = None
-    ended_ns: int | None = None
-    stop_exit: int | None = None
 
 
 class Director:
@@ -73,6 +59,7 @@ class Director:
                 if await self._start_up(agent):
                     await self._collapse_and_return()
                     await self._cap_and_lapse()
+                    await Equipment(self._rig, self._watch, self._site, self.course, self._to, self._until).run()
             finally:
                 self.course.ended_ns = time.monotonic_ns()
                 await self._stop(agent)

@@ -7,7 +7,8 @@ from msgspec import Struct, structs
 
 from hil.demo import figures
 from hil.demo.cap import Cap
-from hil.demo.course import Course
+from hil.demo.outcome import Outcome, Plant
+from hil.demo.record import Course
 from hil.demo.shed import Shed
 from hil.demo.stamps import Measured, Refresh, S, Verdict
 from hil.evidence import Evidence
@@ -25,6 +26,9 @@ class Findings(Struct, frozen=True):
     first_off_ns: int | None
     released_ns: int | None
     lapse_ns: int | None
+    tank_told_ns: int | None
+    opened_ns: int | None
+    closed_ns: int | None
 
     @property
     def ok(self) -> bool:
@@ -32,27 +36,32 @@ class Findings(Struct, frozen=True):
         return all(verdict.ok for verdict in self.verdicts)
 
 
-def find(course: Course, stamps: dict[str, Any], evidence: Evidence) -> Findings:
-    """Judges a course by the rig's stamps (operation `stamps`) and the records that came."""
+def find(course: Course, stamps: dict[str, Any], plant: Plant, evidence: Evidence) -> Findings:
+    """Judges a course by the rig's stamps (operation `stamps`), those of its plant, and the records that came."""
     refreshes = _refreshes(stamps["meters"]["main"])
     verbs = {miner: [(ns, step) for ns, step in told] for miner, told in stamps["miners"].items()}
     shed = Shed(course, refreshes, verbs, evidence)
     cap = Cap(course, refreshes, verbs, evidence)
+    outcome = Outcome(course, plant, verbs)
     verdicts = (
         _verdict_normal(course),
         *_reached(course.played_ns, shed.verdicts()),
         *_reached(course.sent_ns, cap.verdicts()),
+        *_reached(course.equipment_ns, outcome.verdicts()),
         _verdict_records(evidence),
         _verdict_stop(course, evidence),
     )
     return Findings(
         verdicts,
-        (*shed.times(), *cap.times()),
+        (*shed.times(), *cap.times(), *outcome.times()),
         refreshes,
         shed.crossing_ns,
         shed.first_off_ns,
         shed.released_ns,
         cap.lapse_ns,
+        outcome.last_off_ns,
+        outcome.opened_ns,
+        outcome.closed_ns,
     )
 
 

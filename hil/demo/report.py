@@ -6,8 +6,8 @@ from html import escape
 
 from hil import plot
 from hil.demo import figures
-from hil.demo.course import Course
 from hil.demo.findings import Findings
+from hil.demo.record import Course
 from hil.demo.stamps import Measured, Verdict, written
 from hil.demo.watch import Sample
 from hil.plot import Line, Mark, Panel, Span
@@ -52,6 +52,9 @@ def _panels(
             (findings.released_ns, f"above {figures.RELEASE_ABOVE_HZ:g} Hz"),
             (course.sent_ns, "signed limit"),
             (findings.lapse_ns, "lease ends"),
+            (findings.tank_told_ns, "tank shed"),
+            (findings.opened_ns, "contactor opens"),
+            (findings.closed_ns, "closes"),
         )
         if ns is not None
     ]
@@ -99,6 +102,20 @@ def _panels(
             height=200,
             low=0.0,
             high=float(figures.MINERS),
+        ),
+        Panel(
+            "Tank and GPUs",
+            "l/min, W",
+            [
+                Line("condenser flow, l/min", [(at(sample.at_ns), sample.flow_lpm) for sample in samples]),
+                Line(
+                    "lowest GPU limit, W", [(at(sample.at_ns), sample.gpu_limit_w) for sample in samples], stepped=True
+                ),
+            ],
+            marks,
+            spans,
+            height=200,
+            low=0.0,
         ),
     ]
 
@@ -158,7 +175,7 @@ _PAGE = """<!doctype html>
 <style>{style}</style>
 </head>
 <body>
-<h1>A site curtails: {f.MINERS} miners, one meter, one collapse</h1>
+<h1>A site curtails: {f.MINERS} miners, {f.GPUS} GPUs, a tank, a contactor, one collapse</h1>
 <p class="outcome {outcome_class}">{outcome}</p>
 <p class="quiet">Made {made} by <code>make demo</code>. The agent ran as its own process and spoke Modbus TCP, the
 miners' API and MQTT over real sockets to stand-ins that share no code with it.</p>
@@ -170,7 +187,9 @@ miners' API and MQTT over real sockets to stand-ins that share no code with it.<
 <p class="quiet">Seconds since the agent was started. Until the shaded part the frequency is the recording of the
 Iberian blackout, Toledo, 2025-04-28 {f.FIRST} to {f.LAST} CEST (LEMUR, Universidad de Oviedo; MIT), played in real
 time: the dots are its samples, 2 s apart, and the line between them is drawn. Before it the grid is held at
-{f.NOMINAL_HZ:g} Hz. Everything shaded is simulated: the recovery was drawn and never happened.</p>
+{f.NOMINAL_HZ:g} Hz. Everything shaded is simulated: the recovery was drawn and never happened. {f.TANK_MINERS} of
+the miners and {f.GPUS} GPUs (a stand-in for their driver's library) are cooled by a tank that boils as its heat says;
+{f.FED_MINERS} others hang behind a contactor.</p>
 {plots}
 <h2>Measured times</h2>
 <p class="quiet">From stamps where the bytes were: at the meter when its register changed, at each miner when the last

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from hil.demo import figures
-from hil.demo.course import Course
+from hil.demo.record import Course
 from hil.demo.stamps import (
     MS,
     Measured,

@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from hil.demo import figures
 from hil.evidence import load_public_key
+from hil.remote import RigProcess
 
 
 class SiteFolder(Struct, frozen=True):
@@ -22,6 +23,7 @@ class SiteFolder(Struct, frozen=True):
 
     file: Path
     state: Path
+    gpud: Path  # the socket of the GPUs' program
     agent_key: bytes  # raw public key, enrolled
     agent_pub: Path  # the same in PEM
     issuer_pem: Path
@@ -35,7 +37,12 @@ def ballast() -> str:
     return str(path)
 
 
-def make_site(folder: Path, *, broker_port: int, meter: tuple[str, int], first_miner: str) -> SiteFolder:
+def miners(first: str, begin: int, count: int) -> tuple[str, ...]:
+    """Addresses of the demo's miners, counted from `begin`."""
+    return tuple(str(IPv4Address(first) + number) for number in range(begin, begin + count))
+
+
+def make_site(folder: Path, *, broker_port: int, rig: RigProcess, first_miner: str) -> SiteFolder:
     """Writes the folder."""
     state = folder / "state"
     state.mkdir()
@@ -45,20 +52,32 @@ def make_site(folder: Path, *, broker_port: int, meter: tuple[str, int], first_m
     keyring = folder / "keyring.json"
     keyring.write_text(_keyring(_public(issuer_pem)), encoding="utf-8")
     file = folder / "site.toml"
-    last_miner = IPv4Address(first_miner) + figures.MINERS - 1
+    (folder / "miners.csv").write_text(_inventory(first_miner), encoding="utf-8")
     file.write_text(
         _SITE.format(
             f=figures,
             state=state,
-            meter=f"{meter[0]}:{meter[1]}",
-            hosts=f"{first_miner}-{last_miner}",
+            meter=f"{rig.meters['main'][0]}:{rig.meters['main'][1]}",
+            tank=rig.plcs[figures.TANK],
+            switchgear=rig.plcs[figures.SWITCHGEAR],
+            gpud=folder / "gpud.sock",
             broker=broker_port,
             agent_pem=agent_pem,
             keyring=keyring,
         ),
         encoding="utf-8",
     )
-    return SiteFolder(file, state, _public(agent_pem), _pub(agent_pem), issuer_pem)
+    return SiteFolder(file, state, folder / "gpud.sock", _public(agent_pem), _pub(agent_pem), issuer_pem)
+
+
+def _inventory(first_miner: str) -> str:
+    """Which miners the tank cools, and which the contactor feeds."""
+    lines = ["address,string,tank"]
+    for number, address in enumerate(miners(first_miner, 0, figures.MINERS)):
+        cooled = number < figures.TANK_MINERS
+        fed = not cooled and number < figures.TANK_MINERS + figures.FED_MINERS
+        lines.append(f"{address},{'east' if fed else ''},{figures.TANK if cooled else ''}")
+    return "\n".join(lines) + "\n"
 
 
 def _public(pem: Path) -> bytes:
@@ -119,10 +138,59 @@ fast_ms = 20
 slow_ms = 1000
 refresh_ms = {f.REFRESH_MS}
 
+[[link]]
+id = "cooling-net"
+url = "tcp://{tank}"
+
+[[link]]
+id = "switchgear-net"
+url = "tcp://{switchgear}"
+
+[[plc]]
+id = "{f.TANK}"
+link = "cooling-net"
+unit_id = 3
+profile = "two-phase-tank"
+fast_ms = 100
+blind_after_s = 2
+
+[[plc]]
+id = "{f.SWITCHGEAR}"
+link = "switchgear-net"
+unit_id = 20
+profile = "contactors-16"
+fast_ms = 100
+heartbeat_ms = 500
+[plc.bits]
+k1_52a = "di2"
+k1_52b = "di3"
+estop_ok = "di4"
+remote = "di6"
+
+[[contactor]]
+id = "{f.CONTACTOR}"
+plc = "{f.SWITCHGEAR}"
+close = {{ coil = "k1", kind = "maintained" }}
+feedback = {{ closed = "k1_52a", open = "k1_52b", within_ms = 500 }}
+permit = ["estop_ok", "remote"]
+feeds = {{ miners = "a", string = "east" }}
+use = "last"
+min_open_s = {f.MIN_OPEN_S}
+on_silence = "open"
+
+[[gpus]]
+id = "r"
+circuit = "{f.CIRCUIT}"
+at = "unix:{gpud}"
+floor_w = {f.GPU_FLOOR_W}
+fallback_w = {f.GPU_FALLBACK_W}
+value_usd_per_mwh = 900.0
+cooling = "{f.TANK}"
+
 [[miners]]
 id = "a"
 circuit = "{f.CIRCUIT}"
-hosts = ["{hosts}"]
+inventory = "miners.csv"
 family = "avalon"
 rated_w = {f.RATED_W}
 sleep_w = {f.SLEEP_W}
@@ -145,6 +213,14 @@ id = "limits"
 kind = "power_cap"
 circuit = "{f.CIRCUIT}"
 margin_kw = 10
+
+[[rule]]
+id = "tank"
+kind = "cooling"
+plc = "{f.TANK}"
+shed = {{ condenser_flow_lpm_below = {f.FLOW_LPM_MIN}, for_ms = {f.SHED_FOR_MS} }}
+warn = {{ condenser_flow_lpm_below = 70, for_s = 1 }}
+permit = {{ condenser_flow_lpm_above = 80, for_s = {f.PERMIT_FOR_S} }}
 
 [[rule]]
 id = "dispatch"

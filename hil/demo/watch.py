@@ -25,6 +25,8 @@ class Sample(Struct, frozen=True):
     watts: float
     hertz: float | None
     on: int
+    flow_lpm: float  # the tank's condenser
+    gpu_limit_w: float  # of one GPU, the lowest
 
 
 class Watch:
@@ -60,7 +62,9 @@ class Watch:
         """Asks the rig for the truth, for ever."""
         while True:
             state = self._rig.do("state")
-            self.samples.append(Sample(state["now_ns"], state["watts"], state["hertz"], state["on"]))
+            flow_lpm = self._rig.do("plcs")["tanks"][figures.TANK]["flow_lpm"]
+            limit_w = min(gpu["limit_w"] for gpu in self._rig.do("gpu", deed="gpus"))
+            self.samples.append(Sample(state["now_ns"], state["watts"], state["hertz"], state["on"], flow_lpm, limit_w))
             await asyncio.sleep(_SAMPLE_S)
 
     def newest(self) -> Sample | None:

@@ -1,4 +1,4 @@
-"""`make demo` as a newcomer runs it: the installed agent, the broker and the stand-ins as processes, about 100 s."""
+"""`make demo` as a newcomer runs it: the installed agent, the broker and the stand-ins as processes, about 170 s."""
 
 import re
 import subprocess
@@ -17,4 +17,4 @@ def test_the_demo_passes_every_step_and_leaves_a_report_that_needs_nothing_else(
     report = (tmp_path / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"(src|href)=|url\(|@import", report)
     assert "Everything shaded is simulated" in report
-    assert report.count("<svg") == 3
+    assert report.count("<svg") == 4
