@@ -7,7 +7,6 @@ import csv
 import json
 import os
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
@@ -17,7 +16,8 @@ import pytest
 
 from agent.cli.asking import NoAgent, ask_status
 from hil.contactors import ContactorConfig, ContactorsConfig
-from hil.remote import RigProcess, free_block
+from hil.loopback import free_net
+from hil.remote import RigProcess
 from hil.rig import MeterConfig, MinerGroup, RigConfig
 from hil.tank import TankConfig
 from tests.e2e.agent.broker import Broker, eventually
@@ -37,7 +37,7 @@ class Example:
         self.broker = broker
         with (DOCS / "miners-a.csv").open(encoding="utf-8") as inventory:
             self.rows = list(csv.DictReader(inventory))
-        net = _free_net([row["address"] for row in self.rows])
+        net = free_net()
         for row in self.rows:
             row["address"] = row["address"].replace("10.20", net, 1)
         addresses = [row["address"] for row in self.rows]
@@ -109,19 +109,6 @@ class Example:
             return ask_status([self.socket])
         except NoAgent:
             return {}
-
-
-def _free_net(addresses: list[str]) -> str:
-    """A "127.x" in which none of these hosts is taken."""
-    while True:
-        net = free_block().rsplit(".", 2)[0]
-        try:
-            for address in addresses:
-                with socket.socket() as probe:
-                    probe.bind((address.replace("10.20", net, 1), 4028))
-        except OSError:
-            continue
-        return net
 
 
 def _at(endpoint: tuple[str, int]) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from hil.remote import RigError, RigProcess, free_block
+from hil.loopback import free_block
+from hil.remote import RigError, RigProcess
 from hil.rig import MeterConfig, MinerGroup, RigConfig
 from tests.e2e.hil.conftest import Ask, mbpoll
 

@@ -12,8 +12,9 @@ import uvloop
 
 from drivers.dial import SocketDial, raise_descriptor_limit
 from drivers.miners.client import Answer, Exchanger, Limits, Shot
+from hil.loopback import free_port
 from tests.e2e.miners import servers
-from tests.e2e.miners.servers import Miner, Talk, free_port, listening, serving
+from tests.e2e.miners.servers import Miner, Talk, listening, serving
 
 LIMITS = Limits(answer_ns=400_000_000)  # the hung ones need not be waited for any longer here
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
