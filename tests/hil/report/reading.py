@@ -6,10 +6,68 @@ Elements and attributes that can neither fetch nor run are listed here; anything
 import re
 from xml.etree import ElementTree
 
-_TAGS = set("html head meta title style body h1 h2 h3 p ul li div span a table tr th td details summary pre".split())
-_DRAWN = set("svg line path rect circle text".split())
-_ATTRIBUTES = set("lang charset name content class id href open".split())
-_SHAPES = set("viewBox role aria-label x x1 x2 y y1 y2 cx cy r width height d text-anchor font-weight class".split())
+_TAGS = {
+    "html",
+    "head",
+    "meta",
+    "title",
+    "style",
+    "body",
+    "h1",
+    "h2",
+    "h3",
+    "p",
+    "ul",
+    "li",
+    "div",
+    "span",
+    "a",
+    "table",
+    "tr",
+    "th",
+    "td",
+    "details",
+    "summary",
+    "pre",
+}
+_DRAWN = {
+    "svg",
+    "line",
+    "path",
+    "rect",
+    "circle",
+    "text",
+}
+_ATTRIBUTES = {
+    "lang",
+    "charset",
+    "name",
+    "content",
+    "class",
+    "id",
+    "href",
+    "open",
+}
+_SHAPES = {
+    "viewBox",
+    "role",
+    "aria-label",
+    "x",
+    "x1",
+    "x2",
+    "y",
+    "y1",
+    "y2",
+    "cx",
+    "cy",
+    "r",
+    "width",
+    "height",
+    "d",
+    "text-anchor",
+    "font-weight",
+    "class",
+}
 _REACHES_OUT = re.compile(r"@import|url\s*\(|image\s*\(|expression|behavior", re.IGNORECASE)
 
 
