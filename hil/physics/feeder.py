@@ -31,7 +31,9 @@ class Feeder(Struct, frozen=True):
     power_factor: float
 
     def arriving_v(self, source_v: float, watts: float) -> float:
-        """Volts to neutral at the site's end of one phase that takes these watts."""
+        """Volts to neutral at the site's end of one phase that takes these watts; unknown stays unknown."""
+        if math.isnan(source_v):
+            return source_v
         at_vars = watts * math.tan(math.acos(self.power_factor))
         half = source_v * source_v / 2 - (self.r_ohm * watts + self.x_ohm * at_vars)
         burden = (self.r_ohm**2 + self.x_ohm**2) * (watts**2 + at_vars**2)
