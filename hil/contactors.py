@@ -110,6 +110,7 @@ class ContactorPlc(Plc):
         self.contactors = {one.id: Contactor(one, partial(switch, one)) for one in config.contactors}
         self.coil_writes: deque[tuple[int, int, bool]] = deque(maxlen=_STAMPS_KEPT)  # when, which coil, what
         self.moves: deque[tuple[int, str, bool]] = deque(maxlen=_STAMPS_KEPT)  # when which one's poles were moved
+        self.looks: deque[int] = deque(maxlen=_STAMPS_KEPT)  # when its inputs were read
         self._coils: list[bool] = []
         self._random = random.Random(f"contactors:{config.seed}")
         super().__init__(load_plc_layout("contactors-16"))
@@ -139,6 +140,8 @@ class ContactorPlc(Plc):
     def read_bits(self, table: str, at: int, count: int) -> Sequence[bool]:
         """Coils as asked for, inputs as they are."""
         bits = self._coils if table == "coils" else self._wired()
+        if table != "coils":
+            self.looks.append(time.monotonic_ns())
         if at + count > len(bits):
             raise RefusedPdu(ILLEGAL_ADDRESS)
         return bits[at : at + count]

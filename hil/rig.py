@@ -21,6 +21,7 @@ A rig is described by RigConfig (TOML or JSON) and runs in the calling event loo
     stamps                               each meter's refreshes; each miner's verbs [[ns, "off" or "on"], ...]
     traffic                              per meter function counts and writes, per miner requests and writes
     clear                                forgets stamps and traffic
+    drain                                what happened since the last drain, and forgets it (hil/drain.py)
     gpu          deed, ...               something is done to the fake GPUs' driver (hil/gpu/deeds.py)
 
 and those of tanks and contactors (hil/field.py).
@@ -37,6 +38,7 @@ from typing import Any
 from msgspec import Struct, structs
 
 from hil.contactors import ContactorsConfig
+from hil.drain import Drain
 from hil.field import Field, endpoints
 from hil.fleet import Endpoint, Fleet, MinerFault
 from hil.gpu.deeds import deeds
@@ -126,6 +128,7 @@ class Rig:
             "stamps": self.stamps,
             "traffic": self.traffic,
             "clear": self.clear,
+            "drain": Drain(self),
             "gpu": self.gpu,
             **self.field.operations,
         }
