@@ -134,7 +134,7 @@ class TelemetryTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         int, Meta(ge=100, le=3_600_000, description="ms between two telemetry batches", examples=[1000])
     ] = 1000
     spool_mib: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="MiB that may wait; kept in bounded memory, not yet on disk")
+        int, Meta(ge=1, le=1_000_000, description="MiB of records that may wait on the disk, in state_dir/spool")
     ] = 512
 
 

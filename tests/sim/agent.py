@@ -62,6 +62,7 @@ class LivingAgent:
             disk=VirtualDisk(platter, self.life),
             clock=clock,
             spawn=VirtualSpawn(threads, self.life),
+            spawn_spool=VirtualSpawn(threads, self.life),
             token_hex=lambda size: random.randbytes(size).hex(),
             jitter=random,
         )

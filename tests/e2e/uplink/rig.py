@@ -50,6 +50,7 @@ class Agent:
             clock=self.clock,
             keeper=self.keeper,
             sink=self.sink,
+            spool=None,
             boot=secrets.token_hex(8),
             epoch=EPOCH,
             jitter=random.Random(1),
