@@ -34,14 +34,14 @@ def site(tmp_path_factory: pytest.TempPathFactory, own_broker: Broker) -> Iterat
 def test_an_event_while_the_broker_is(how: str, site: Site, own_broker: Broker) -> None:
     go, come_back = GOES[how]
     heard = len(site.events(rule="ufr"))
-    over = site.words().count("end poi ufr")
+    over, delivered = (site.words().count(f"{kind} poi ufr") for kind in ("end", "delivered"))
     site.rig.do("clear")
     before_w = site.watts()
 
     go(own_broker)
     try:
         site.rig.do("frequency", hz=49.3)
-        site.eventually("delivered", lambda: site.words().count("delivered poi ufr") > over)
+        site.eventually("delivered", lambda: site.words().count("delivered poi ufr") > delivered)
         off, down_w = site.told("off"), site.watts()
         site.rig.do("frequency", hz=50.0)
         site.eventually("over", lambda: site.words().count("end poi ufr") > over, 30)
