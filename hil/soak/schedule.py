@@ -1,5 +1,8 @@
 """When which mischief comes: drawn from a seed beforehand, so that a run can be had again.
 
+The agent is killed and stopped in the first EARLY of a run alone: what then remains is one long life, whose memory and
+descriptors can be looked at for growth.
+
 Times between two beginnings are exponential around EVERY_S divided by the rate; kinds come by their weight. A kind
 comes no later than leaves it its duration and the site its time to heal before the run ends.
 """
@@ -15,6 +18,7 @@ from hil.soak.site import Rules
 EVERY_S = 45.0
 FIRST_S = 3.0
 AT_ONCE_MAX = 3  # more, and hardly anything could be judged
+EARLY = 1 / 3
 _SLACK_S = 45.0  # loads' own ramps, people who look after it, polls
 
 
@@ -42,6 +46,7 @@ def draw_schedule(
     while at_s < for_s:
         lasts = {kind.name: random.uniform(*kind.seconds) for kind in kinds}
         fitting = [kind for kind in kinds if at_s + kind.seconds[1] + heals_s[kind.heals] + _SLACK_S < for_s]
+        fitting = [kind for kind in fitting if at_s < for_s * EARLY or "agent" not in kind.uses]
         if not fitting:
             break
         kind = random.choices(fitting, [kind.weight for kind in fitting])[0]
