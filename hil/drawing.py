@@ -7,10 +7,11 @@ them high; a page shows the one that fits.
 
 import math
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 from msgspec import Struct
 
-from hil.markup import text
+from hil.markup import clean, text
 
 WIDE, NARROW = 720, 340
 LEFT, RIGHT = 58, 12
@@ -21,7 +22,7 @@ _LETTER = 7.6  # units that a letter is wide, about
 _SAMPLE = 26  # units that the legend's sample of a line is wide
 _GAP = 18  # units between two names of the legend
 _ROUND = (1.0, 2.0, 2.5, 5.0, 10.0)
-_STYLES = 6  # how many lines can be told apart
+STYLES = 6  # how many lines can be told apart
 
 STYLE = """
 svg.plot { width: 100%; height: auto; display: block; font: 13px system-ui, sans-serif; }
@@ -113,10 +114,12 @@ class Frame:
         return parts
 
     def tick(self, at: float, name: str) -> str:
-        """A named place of the horizontal axis."""
+        """A named place of the horizontal axis; a name that would leave the drawing ends with it."""
+        half = _LETTER * len(name) / 2
+        middle = round(min(at, self.width - half), 1)
         return (
             f'<line class="axis" x1="{at}" y1="{self.floor}" x2="{at}" y2="{self.floor + 4}"/>'
-            f'<text class="quiet" x="{at}" y="{self.floor + 18}" text-anchor="middle">{name}</text>'
+            f'<text class="quiet" x="{middle}" y="{self.floor + 18}" text-anchor="middle">{name}</text>'
         )
 
     def _mark(self, mark: Mark, row: int) -> str:
@@ -135,7 +138,7 @@ def tick(span: float, count: int) -> float:
 
 def style(index: int) -> int:
     """The number in the classes of the line with this index."""
-    return index % _STYLES + 1
+    return index % STYLES + 1
 
 
 def fitting(name: str, room: float) -> str:
@@ -159,8 +162,11 @@ def path(pieces: Iterable[Iterable[tuple[float, float]]], number: int) -> str:
 
 def _legend(title: str, names: Sequence[Name], width: int) -> tuple[list[str], int]:
     """Title and names with a sample of each line, in as many rows as they need; and their height."""
-    parts = [f'<text x="0" y="16" font-weight="600">{fitting(title, width)}</text>']
-    at, up = _LETTER * 1.1 * len(title) + _GAP, 16
+    rows = wrap(clean(title), int(width / _LETTER / 1.1)) or [""]
+    parts = [
+        f'<text x="0" y="{16 + _ROW * row}" font-weight="600">{text(words)}</text>' for row, words in enumerate(rows)
+    ]
+    at, up = _LETTER * 1.1 * len(rows[-1]) + _GAP, 16 + _ROW * (len(rows) - 1)
     for index, name in enumerate(names):
         needed = _SAMPLE + 6 + _LETTER * len(name.name)
         if at + needed > width and at > 0:
@@ -173,7 +179,7 @@ def _legend(title: str, names: Sequence[Name], width: int) -> tuple[list[str], i
         )
         parts.append(f'<text x="{after + 6:.1f}" y="{up}">{fitting(name.name, width - after - 6)}</text>')
         at += needed + _GAP
-    return parts, up + 6
+    return parts, up + 14
 
 
 def _rows(marks: Sequence[Mark], x: Scale) -> list[int]:

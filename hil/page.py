@@ -6,12 +6,13 @@ function here takes text and escapes it, except what is called `markup`.
 """
 
 from collections.abc import Collection, Sequence
+from urllib.parse import quote
 
 from msgspec import Struct
 
 from hil.drawing import NARROW, STYLE, WIDE
 from hil.histogram import Histogram, draw_histogram
-from hil.markup import text
+from hil.markup import clean, text
 from hil.plot import Panel, draw
 from hil.results import Verdict
 
@@ -106,6 +107,17 @@ def fold(summary: str, markup: Sequence[str], *, badge_markup: str = "", opened:
     )
 
 
+def preformatted(lines: Sequence[str]) -> str:
+    """Lines as they are."""
+    return "\n".join(f"<pre>{text(line)}</pre>" for line in lines)
+
+
+def links(files: Sequence[tuple[str, str]]) -> str:
+    """What there is to open in the page's own folder. A path can be no address: what would make it one is quoted."""
+    items = [f'<li><a href="./{quote(clean(path))}">{text(what)}</a></li>' for what, path in files]
+    return "\n".join(["<ul>", *items, "</ul>"])
+
+
 def plot(panel: Panel, from_s: float, to_s: float) -> str:
     """A plot against time, as wide as the page."""
     return _either(draw(panel, from_s, to_s, WIDE), draw(panel, from_s, to_s, NARROW))
@@ -148,16 +160,16 @@ h3 { font-size: 1rem; margin: 1.4rem 0 .4rem; } p { margin: .3rem 0; } a { color
 .quiet { color: var(--quiet); font-size: .9rem; }
 .outcome { font-weight: 600; font-size: 1.15rem; }
 .passed { color: var(--passed); } .failed, .error { color: var(--failed); } .not_runnable { color: var(--odd); }
-.badge { flex: 0 0 7.4rem; font-weight: 600; white-space: nowrap; }
+.badge { flex: 0 0 8.6rem; font-weight: 600; white-space: nowrap; }
 ul.checks { list-style: none; padding: 0; margin: 0; }
 .checks li { display: flex; flex-wrap: wrap; gap: 0 .8rem; padding: .45rem 0; border-top: 1px solid var(--grid); }
 .checks li > div { flex: 1 1 14rem; min-width: 0; }
 .tag { background: var(--span); border-radius: .3rem; padding: 0 .4rem; font-size: .8rem; white-space: nowrap; }
 details { border-top: 1px solid var(--grid); padding: .5rem 0; }
-summary { cursor: pointer; } summary .badge { display: inline-block; width: 7.4rem; margin-right: .3rem; }
+summary { cursor: pointer; } summary .badge { display: inline-block; min-width: 7.5rem; margin-right: .5rem; }
 .folded { padding: .3rem 0 1rem; scroll-margin-top: 4rem; }
 .drawing { margin: .8rem 0 1.2rem; } .narrow { display: none; }
-@media (max-width: 36rem) { .wide { display: none; } .narrow { display: block; } }
+@media (max-width: 36rem) { .wide { display: none; } .narrow { display: block; } summary .badge { min-width: 0; } }
 .scroll { overflow-x: auto; margin: .5rem 0 1.2rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; overflow-wrap: normal; }
 td, th { text-align: left; padding: .35rem .6rem .35rem 0; border-top: 1px solid var(--grid); vertical-align: top; }

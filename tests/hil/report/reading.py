@@ -102,7 +102,7 @@ def words(page: str) -> str:
     return " ".join(f"{element.text or ''} {element.tail or ''}" for element in parsed(page).iter())
 
 
-def links(page: str) -> list[str]:
+def broken_links(page: str) -> list[str]:
     """The anchors that are linked to and are not there."""
     tree = parsed(page)
     anchors = {element.get("id") for element in tree.iter()}
