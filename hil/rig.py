@@ -24,30 +24,34 @@ A rig is described by RigConfig (TOML or JSON) and runs in the calling event loo
     drain                                what happened since the last drain, and forgets it (hil/drain.py)
     gpu          deed, ...               something is done to the fake GPUs' driver (hil/gpu/deeds.py)
 
-and those of tanks and contactors (hil/field.py).
+and those of tanks and contactors (hil/field.py), and of a generating set and its tie (hil/island.py).
 """
 
 import math
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
 
+from hil.clock import Clock
 from hil.contactors import ContactorsConfig
 from hil.drain import Drain
 from hil.field import Field, endpoints
 from hil.fleet import Endpoint, Fleet, MinerFault
 from hil.gpu.deeds import deeds
 from hil.gpu.fake import FakeDriver
+from hil.island import GensetConfig, Island, make_genset
 from hil.meter import Meter, Noise, load_layout
 from hil.miner import Lie, Miner, load_families
 from hil.modbus_line import ModbusLine
 from hil.modbus_server import LinkFault, ModbusServer
-from hil.plant import Plant
+from hil.physics.feeder import load_feeder
+from hil.plant import PLACES, Plant
 from hil.recording import Sample, load_toledo
 from hil.tank import TankConfig
 
@@ -74,6 +78,9 @@ class MeterConfig(Struct, frozen=True, forbid_unknown_fields=True):
     port: int = 0
     refresh_ms: float = 200.0
     noise: Noise = Noise()
+    at: str = "site"  # or tie, genset (hil/plant.py)
+    averages: bool = False  # it shows the mean of its window and not the instant of its refresh
+    error: float = 0.0  # by which share of its accuracy class it errs, -1 to 1
 
 
 class RigConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,6 +93,8 @@ class RigConfig(Struct, frozen=True, forbid_unknown_fields=True):
     gpus: int = 0  # fake GPUs, of one host; `ballast gpud` is started by whoever drives the rig
     nominal_hz: float = 50.0
     nominal_ln_v: float = 27_600.0
+    feeder: str = ""  # of hil/physics/feeder.toml; none: the site is at the grid itself
+    genset: GensetConfig | None = None
     unmetered_w: float = 0.0
     wander_w: float = 0.0
     seed: int = 1
@@ -94,9 +103,10 @@ class RigConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class Rig:
     """The stand-ins in this event loop. Start `run` as a task after `open`."""
 
-    def __init__(self, config: RigConfig) -> None:
+    def __init__(self, config: RigConfig, clock: Clock = time.monotonic_ns) -> None:
         self.config = config
-        self.fleet = Fleet()
+        self.clock = clock
+        self.fleet = Fleet(clock)
         self.gpus: FakeDriver | None = None
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self.plant = Plant(
@@ -106,14 +116,19 @@ class Rig:
             unmetered_w=config.unmetered_w,
             wander_w=config.wander_w,
             seed=config.seed,
+            feeder=load_feeder(config.feeder) if config.feeder else None,
+            genset=make_genset(config.genset, config.nominal_hz),
         )
         self.meters: dict[str, Meter] = {}
         self.servers: dict[str, ModbusServer | ModbusLine] = {}
         self._add_miners()
         self._add_meters()
-        self.field = Field(config.tanks, config.switchgears, self.fleet, self.gpu_watts)
+        self.field = Field(config.tanks, config.switchgears, self.fleet, self.gpu_watts, clock)
         self._add_plcs()
-        self._operations: dict[str, Callable[..., Any]] = {
+        self.island: Island | None = None
+        if config.genset is not None and self.plant.genset is not None:
+            self.island = Island(config.genset, self.plant.genset, self.plant, self.fleet, self.field, clock)
+        self.operations: dict[str, Callable[..., Any]] = {
             "frequency": self.frequency,
             "play": self.play,
             "draw": self.draw,
@@ -131,6 +146,7 @@ class Rig:
             "drain": Drain(self),
             "gpu": self.gpu,
             **self.field.operations,
+            **(self.island.operations if self.island is not None else {}),
         }
 
     async def open(self) -> None:
@@ -142,7 +158,7 @@ class Rig:
         for meter in self.meters.values():
             meter.refresh()
         for plc in self.field.plcs.values():
-            plc.once(time.monotonic_ns())
+            plc.once(self.clock())
         for server in endpoints(self.servers):
             await server.start()
 
@@ -168,8 +184,10 @@ class Rig:
         }
 
     def programs(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """What has to run while it is open: meters that renew their values, PLCs' rounds."""
+        """What has to run while it is open: meters that renew their values, PLCs' rounds, a set that turns."""
         renewing = {f"meter:{name}": meter.run() for name, meter in self.meters.items()}
+        if self.island is not None:
+            renewing["island"] = self.island.run()
         return renewing | {f"plc:{name}": plc.run() for name, plc in self.field.plcs.items()}
 
     def gpu_watts(self) -> float:
@@ -180,9 +198,9 @@ class Rig:
 
     async def do(self, operation: str, **arguments: Any) -> Any:
         """One operation of the list above."""
-        if operation not in self._operations:
-            raise ValueError(f"no operation {operation!r}; there are: {', '.join(self._operations)}")
-        outcome = self._operations[operation](**arguments)
+        if operation not in self.operations:
+            raise ValueError(f"no operation {operation!r}; there are: {', '.join(self.operations)}")
+        outcome = self.operations[operation](**arguments)
         return await outcome if isinstance(outcome, Awaitable) else outcome
 
     def frequency(self, hz: float, volts: float | None = None) -> None:
@@ -195,13 +213,13 @@ class Rig:
         """The recording, then a drawn line."""
         recorded = load_toledo(first, last)
         end_s = recorded[-1].at_s
-        start_ns = time.monotonic_ns()
+        start_ns = self.clock()
         self.plant.play([*recorded, *_drawn(then, end_s)], start_ns, speed)
         return {"start_ns": start_ns, "recorded_s": end_s / speed}
 
     def draw(self, points: Sequence[Sequence[float]]) -> dict[str, int]:
         """A drawn line from now on."""
-        start_ns = time.monotonic_ns()
+        start_ns = self.clock()
         self.plant.play(_drawn(points, 0.0), start_ns)
         return {"start_ns": start_ns}
 
@@ -242,11 +260,11 @@ class Rig:
     def move(self, on: bool, miners: Sequence[str] | None = None) -> None:
         """These go on or off by themselves."""
         for endpoint in self.fleet.select(miners):
-            self.fleet.move(endpoint, on, time.monotonic_ns())
+            self.fleet.move(endpoint, on, self.clock())
 
     def state(self) -> dict[str, Any]:
         """What is really so, now."""
-        now_ns = time.monotonic_ns()
+        now_ns = self.clock()
         seen = self.plant.electrical(now_ns)
         miners = {name: _miner_state(endpoint, now_ns) for name, endpoint in self.fleet.endpoints.items()}
         return {
@@ -256,6 +274,7 @@ class Rig:
             "volts": [_plain(volts) for volts in seen.volts],
             "on": sum(1 for endpoint in self.fleet.endpoints.values() if endpoint.miner.hashing),
             "miners": miners,
+            **({"island": self.island.state()} if self.island is not None else {}),
         }
 
     def stamps(self) -> dict[str, Any]:
@@ -346,13 +365,19 @@ class Rig:
 
     def _add_meters(self) -> None:
         for index, config in enumerate(self.config.meters):
+            if config.at not in PLACES:
+                raise ValueError(f"meter {config.id}: nobody can measure at {config.at!r}, only at {', '.join(PLACES)}")
             meter = Meter(
                 load_layout(config.layout),
-                self.plant.electrical,
+                partial(self.plant.at, config.at),
                 refresh_ms=config.refresh_ms,
                 noise=config.noise,
                 seed=self.config.seed + index,
+                error=config.error,
+                clock=self.clock,
             )
+            if config.averages:
+                self.plant.sample(config.at, meter.sample)
             self.meters[config.id] = meter
             self.servers[config.id] = ModbusServer({config.unit_id: meter}, config.host, config.port, self.config.seed)
 
