@@ -143,7 +143,7 @@ async def tank_plc(world: World, random: Random, lasts_s: float) -> Done:
 
 
 async def condenser(world: World, random: Random, lasts_s: float) -> Done:
-    lpm = random.choice([0.0, 0.0, 30.0, 70.0])
+    lpm = random.choice([0.0, 0.0, 0.03, 0.3]) * world.site.flow_lpm
     world.do("condenser_flow", plc=TANK, lpm=lpm)
     await asyncio.sleep(lasts_s)
     world.do("condenser_flow", plc=TANK, lpm=None)

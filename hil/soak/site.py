@@ -33,6 +33,7 @@ MAIN, BACKUP, TANK, SWITCHGEAR, CONTACTOR, GROUP, RACK = "main", "incomer", "tan
 GPUS = 4
 ISSUERS = {"dispatch": ("curtail", "restore"), "viewer": ("sink",)}
 _NET = "10.20"  # of the example's addresses
+_LPM_PER_KW = 1.4  # water that warms by 10 C: 60 / (4.18 * 10)
 
 # Left out: first whole tables, then single keys.
 _TABLES = ("[ride_through]", "[enter_service]", "[[maintenance]]")
@@ -109,6 +110,7 @@ class SoakSite:
         self.miners = tuple(row["address"] for row in self.rows)
         self.rated_w = {row["address"]: float(row["rated_w"]) for row in self.rows}
         self.east = tuple(row["address"] for row in self.rows if row["string"] == "east")
+        self.flow_lpm = round(_LPM_PER_KW * sum(self.rated_w.values()) / 1e3)
         self.rig = RigProcess(self._rig(seed))
         self.rules: Rules
         self.agent_key = b""
@@ -173,10 +175,13 @@ class SoakSite:
             seed=seed,
         )
         heat_w = 1.4 * sum(self.rated_w.values())
+        tank = TankConfig(
+            TANK, serial=True, miners=self.miners, gpus=True, rated_w=heat_w, nominal_flow_lpm=self.flow_lpm
+        )
         return RigConfig(
             miners=tuple(_groups(self.rows)),
             meters=(MeterConfig(MAIN), MeterConfig(BACKUP, layout="eastron-sdm630", unit_id=2)),
-            tanks=(TankConfig(TANK, serial=True, miners=self.miners, gpus=True, rated_w=heat_w),),
+            tanks=(tank,),
             switchgears=(switchgear,),
             gpus=GPUS,
             nominal_hz=60.0,

@@ -169,13 +169,14 @@ def _blind(trace: Trace) -> list[Cause]:
 
 
 def _tank(trace: Trace) -> list[Cause]:
-    """Trips, until the permits have held for their time; and silence of the tank's PLC."""
+    """Trips, until the permits have held for their time; and silence of the tank's PLC, or of a value of its."""
     rules = trace.rules
     found = [
         Cause(from_ns - SOONER_NS, to_ns + rules.tank_permit_for_ns + GRACE_NS, "the tank")
         for from_ns, to_ns in tank_trips(trace)
     ]
-    for fault in trace.during(0, trace.to_ns, "tank link", "tank plc"):
+    blinding = [fault for fault in trace.during(0, trace.to_ns, "permit lost") if fault.what == "sensor"]
+    for fault in [*trace.during(0, trace.to_ns, "tank link", "tank plc"), *blinding]:
         found.append(Cause(fault.from_ns, fault.to_ns + rules.tank_permit_for_ns + GRACE_NS, "the tank's PLC"))
     return found
 

@@ -23,6 +23,7 @@ _BEAT_S = 0.2  # a ramp so fast that several loads rise at once is earned beat b
 _ON_ITS_WAY_NS = 300_000_000  # LuxOS: a logon before the verb; a verb is told at one instant and read a little later
 _CLIMB_S = 30.0  # the longest start of a stand-in (hil/families.toml: 3 s and 25 s)
 _UNTOUCHED_NS = 60 * S
+_STUCK_NS = 6 * S  # a meter that repeats itself is told from a steady one after five of its refreshes, of 1 s at most
 
 
 def judge_raise_of_what_we_lowered(trace: Trace) -> Judged:
@@ -119,7 +120,8 @@ def judge_raise_knows_the_net(trace: Trace) -> Judged:
     for verb in raises:
         number = bisect_right(at, verb.at_ns)
         age_ns = verb.at_ns - at[number - 1] if number else None
-        if age_ns is None or age_ns > trace.rules.blind_after_ns + S:
+        frozen = trace.during(verb.at_ns - 2 * _STUCK_NS, verb.at_ns, "meter", "switchgear link")
+        if age_ns is None or age_ns > trace.rules.blind_after_ns + (_STUCK_NS if frozen else S):
             age = "never known" if age_ns is None else f"{age_ns / S:.1f} s old"
             broken.append(Broken(verb.at_ns, f"{verb.load} was raised while the net power was {age}"))
     return Judged("no raise without the net power", len(raises), tuple(broken))
