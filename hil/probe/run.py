@@ -1,19 +1,28 @@
 """One probe from the command line: what was asked for, then the files and the page."""
 
 import argparse
+import contextlib
 import re
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from hil.probe.dump import Dump
-from hil.probe.failures import Failure
+from hil.probe.failures import Declined, Failure
+from hil.probe.families import Family, State
 from hil.probe.meter import Asked, probe_modbus
-from hil.probe.place import MODBUS_PORT, place_of
+from hil.probe.miner import probe_miner
+from hil.probe.miner_wire import MinerLink
+from hil.probe.place import MINER_PORT, MODBUS_PORT, place_of
 from hil.probe.profile import write_profile
 from hil.probe.progress import Progress
 from hil.probe.report import Report, text
+from hil.probe.step_times import step_times
+from hil.probe.switching import switch
+from hil.probe.watching import MeterWatch
 
 EXIT_OK, EXIT_BAD = 0, 1
 
@@ -24,7 +33,7 @@ def probe(arguments: argparse.Namespace) -> int:
     where = getattr(arguments, kind)
     folder = arguments.out or Path(f"probe-{kind}-{re.sub(r'[^A-Za-z0-9.]+', '-', where).strip('-')}")
     try:
-        report = _modbus(kind, where, arguments, folder)
+        report = _miner(where, arguments, folder) if kind == "miner" else _modbus(kind, where, arguments, folder)
     except Failure as failure:
         print(f"ballast-hil probe: {failure}", file=sys.stderr)
         return failure.exit_code
@@ -48,10 +57,75 @@ def _modbus(kind: str, where: str, arguments: argparse.Namespace, folder: Path) 
         timeout_s=arguments.timeout,
     )
     dump = Dump(device=str(place), unit=asked.unit, framing="rtu" if place.rtu else "mbap")
-    report, measured = probe_modbus(asked, dump, Progress(on=True))
-    dump.about |= {"profile": measured.known.sheet.name, "taken": report.taken}
-    folder.mkdir(parents=True, exist_ok=True)
+    with _dumped(dump, folder):
+        report, measured = probe_modbus(asked, dump, Progress(on=True))
+        dump.about |= {"profile": measured.known.sheet.name, "taken": report.taken}
     profile = folder / f"{arguments.name or measured.known.sheet.name}.toml"
     write_profile(measured, report, arguments.name, profile)
-    report.files += [str(profile), *map(str, dump.write(folder / "capture"))]
+    report.files += [str(profile), str(folder / "capture")]
     return report
+
+
+def _miner(where: str, arguments: argparse.Namespace, folder: Path) -> Report:
+    place = place_of(where, MINER_PORT)
+    if arguments.actuate:
+        confirm(
+            f"This puts the miner at {place} to sleep and wakes it again, {arguments.cycles} x, over some minutes. "
+            "It earns nothing meanwhile, and its supply and boards go through as many stops and starts.",
+            yes=arguments.yes,
+        )
+    progress, start_s = Progress(on=True), time.monotonic()
+    dump = Dump(device=str(place))
+    report = Report("miner", str(place))
+    with _dumped(dump, folder):
+        link = MinerLink(place, dump, arguments.timeout)
+        miner = probe_miner(link, report, progress, arguments.seconds)
+        if arguments.actuate and miner.family is not None:
+            _switch(link, miner.family, miner.state, report, progress, arguments, folder)
+    progress.end()
+    report.seconds = time.monotonic() - start_s
+    report.files.append(str(folder / "capture"))
+    return report
+
+
+def _switch(
+    link: MinerLink,
+    family: Family,
+    state: State,
+    report: Report,
+    progress: Progress,
+    arguments: argparse.Namespace,
+    folder: Path,
+) -> None:
+    with contextlib.ExitStack() as open_meter:
+        meter = None
+        if arguments.at_meter is not None:
+            at = place_of(arguments.at_meter, MODBUS_PORT)
+            about = Report("meter", str(at))  # what is found of the meter is no finding about the miner
+            meter = MeterWatch(at, arguments.unit, arguments.profile, Dump(), about)
+            open_meter.enter_context(meter)
+        switched = switch(link, family, report, progress, meter, arguments.cycles, arguments.settle)
+    text = step_times(report, switched, arguments.name or family.name, state.rate_ths) if switched else ""
+    if text:
+        (folder / "step-times.toml").write_text(text, encoding="utf-8")
+        report.files.append(str(folder / "step-times.toml"))
+
+
+def confirm(what: str, *, yes: bool) -> None:
+    """Says what will be done, and asks a person unless --yes was given."""
+    print(what, file=sys.stderr)
+    if yes:
+        return
+    print("Type yes to do it: ", end="", file=sys.stderr, flush=True)
+    if sys.stdin.readline().strip().lower() != "yes":
+        raise Declined("not confirmed, and nothing was switched", "type yes, or give --yes where no person is asked")
+
+
+@contextlib.contextmanager
+def _dumped(dump: Dump, folder: Path) -> Iterator[None]:
+    """What went over the wire is kept, all the more when the probe fails."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        dump.write(folder / "capture")
