@@ -285,6 +285,12 @@ class Fleet:
         endpoint.miner.move(on, now_ns)
         self.watch(endpoint.miner)
 
+    def percent(self, percent: float, miners: Iterable[str] | None = None) -> None:
+        """These go to this part of their rated watts, told by nobody on the wire."""
+        for endpoint in self.select(miners):
+            endpoint.miner.told_percent(percent, self._clock())
+            self.watch(endpoint.miner)
+
     def set_lie(self, endpoint: Endpoint, lie: Lie) -> None:
         """Whether it does what it acknowledges from now on."""
         endpoint.miner.lie = lie

@@ -17,6 +17,7 @@ A rig is described by RigConfig (TOML or JSON) and runs in the calling event loo
     lie          lie, miners=None        hil.miner.Lie
     dark         dark, miners=None       supply gone or back
     move         on, miners=None         they go on or off by themselves
+    percent      percent, miners=None    they go to this part of their rated watts by themselves, as near as they can
     state                                watts, hertz, on (how many) and each miner's {on, told_on, watts}: the truth
     stamps                               each meter's refreshes; each miner's verbs [[ns, "off" or "on"], ...]
     traffic                              per meter function counts and writes, per miner requests and writes
@@ -48,6 +49,7 @@ from hil.gpu.fake import FakeDriver
 from hil.island import GensetConfig, Island, make_genset
 from hil.meter import Meter, Noise, load_layout
 from hil.miner import Lie, Miner, load_families
+from hil.miner_replies import DIALECTS
 from hil.modbus_line import ModbusLine
 from hil.modbus_server import LinkFault, ModbusServer
 from hil.physics.feeder import load_feeder
@@ -139,6 +141,7 @@ class Rig:
             "lie": self.lie,
             "dark": self.dark,
             "move": self.move,
+            "percent": self.fleet.percent,
             "state": self.state,
             "stamps": self.stamps,
             "traffic": self.traffic,
@@ -354,12 +357,13 @@ class Rig:
     def _add_miners(self) -> None:
         families = load_families()
         for group in self.config.miners:
+            if group.family not in DIALECTS:
+                raise ValueError(f"no stand-in speaks for {group.family!r}; there are: {', '.join(sorted(DIALECTS))}")
             family = families[group.family]
             if group.stuck is not None:
                 family = structs.replace(family, stuck=group.stuck)
-            first = IPv4Address(group.first)
             for index in range(group.count):
-                address = str(first + index)
+                address = str(IPv4Address(group.first) + index)
                 miner = Miner(address, family, group.rated_w, f"miner:{self.config.seed}:{address}")
                 self.fleet.add(miner, group.family, group.port, group.answer_ms / 1000)
 

@@ -9,7 +9,7 @@ import hil
 from hil.physics.parameters import FOLDER
 
 _HIL = Path(hil.__file__).parent
-_TABLES = [*sorted(FOLDER.glob("*.toml"))]
+_TABLES = [*sorted(FOLDER.glob("*.toml")), _HIL / "families.toml"]
 _PURE = [*sorted(FOLDER.glob("*.py")), _HIL / "plant.py", _HIL / "miner.py", _HIL / "recording.py"]
 
 
