@@ -24,6 +24,11 @@ class Longest(Struct, frozen=True):
     limit: bool  # one more was refused for its length, and not for where it would have ended
     why: str
 
+    @property
+    def at_most(self) -> int:
+        """What may be tried: the protocol's most where the device's own limit was not met."""
+        return self.registers if self.limit else PROTOCOL_MAX
+
 
 class Block(Struct, frozen=True):
     """Quantities that one read brings."""

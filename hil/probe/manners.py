@@ -41,7 +41,7 @@ def look_at_refusals(session: Session, report: Report, block: Block) -> None:
     _unknown_unit(session, report, block)
     answer = _asked(session, struct.pack(">BHH", READ[block.table], _FAR, 2))
     if isinstance(answer, Failure):
-        said = f"a register that is not there: {answer.what}"
+        said = f"a register that is not there: {_unanswered(answer)}"
         report.find("illegal address", "note", said, "each wrong address in a profile costs a time-out")
     elif answer.code == ILLEGAL_ADDRESS:
         report.find("illegal address", "good", "is refused with exception 2")
@@ -52,7 +52,7 @@ def look_at_refusals(session: Session, report: Report, block: Block) -> None:
         report.find("illegal address", "note", said, "a wrong address in a profile will not be told as such")
     answer = _asked(session, _FIFO)
     if isinstance(answer, Failure):
-        report.find("illegal function", "note", answer.what)
+        report.find("illegal function", "note", _unanswered(answer))
     elif answer.code == ILLEGAL_FUNCTION:
         report.find("illegal function", "good", "is refused with exception 1")
     else:
@@ -178,3 +178,7 @@ def _asked(session: Session, pdu: bytes, unit: int | None = None) -> Answer | Fa
     except (HungUp, Garbled) as failure:
         session.again()
         return failure
+
+
+def _unanswered(failure: Failure) -> str:
+    return "not answered" if isinstance(failure, Silent) else failure.what

@@ -25,6 +25,8 @@ from hil.probe.session import Session
 from hil.probe.sheet import Bit, Item, Sheet
 from hil.probe.spread import Renewal, renewal, short, spread
 
+Actuate = Callable[[Session, Report, Sheet], None]
+
 _REPLIES = 200
 _REPLIES_S = 10.0  # no longer than this, on slow lines
 _SPACING_NS = 10_000_000  # between two reads while refresh is measured: no more than 100 a second
@@ -57,7 +59,7 @@ class Measured(Struct):
 
 
 def probe_modbus(
-    asked: Asked, dump: Dump, progress: Progress, actuate: Callable[[Session, Sheet], None] | None = None
+    asked: Asked, dump: Dump, progress: Progress, actuate: Actuate | None = None
 ) -> tuple[Report, Measured]:
     """Everything; raises a Failure where the device cannot be measured at all."""
     start_s = time.monotonic()
@@ -71,7 +73,7 @@ def probe_modbus(
         measured = Measured(known)
         _measure(session, asked, report, measured)
         if actuate is not None:
-            actuate(session, known.sheet)
+            actuate(session, report, known.sheet)
     finally:
         session.close()
         progress.end()
@@ -91,7 +93,7 @@ def _measure(session: Session, asked: Asked, report: Report, measured: Measured)
         return
     if measured.longest is not None:
         _tell_longest(report, measured.longest, known.sheet)
-        measured.blocks = blocks(session, table, items, measured.longest.registers)
+        measured.blocks = blocks(session, table, items, measured.longest.at_most)
     _tell_missing(report, measured, items)
     _bits(session, report, known.sheet.bits)
     if not measured.blocks:
@@ -148,19 +150,27 @@ def _bits(session: Session, report: Report, bits: tuple[Bit, ...]) -> None:
     """What a PLC says in bits, each read by itself."""
     if not bits:
         return
-    rows = []
+    on: dict[str, bool | None] = {}
     for bit in bits:
         answer = session.try_read(bit.table, bit.at, 1)
-        rows.append((bit.name, f"{bit.table} {bit.at}", session.refusal if answer is None else _shown_bit(bit, answer)))
-    refused = sum(answer not in ("0", "1") for _, _, answer in rows)
-    report.find("bits", "note" if refused else "good", f"{len(rows) - refused} of {len(rows)} bits are given")
-    report.tables.append(Table("bits", ("bit", "where", "is"), rows))
+        on[bit.name] = None if answer is None else _is_on(bit, answer)
+    report.measured["bits"] = on
+    refused = [name for name, is_on in on.items() if is_on is None]
+    said = (
+        f"{len(bits) - len(refused)} of {len(bits)} are given; on: {', '.join(n for n, v in on.items() if v) or 'none'}"
+    )
+    if refused:
+        report.find(
+            "bits", "bad", f"{said}; refused: {', '.join(refused)} ({session.refusal})", "compare with its list"
+        )
+    else:
+        report.find("bits", "good", said)
 
 
-def _shown_bit(bit: Bit, answer: Answer) -> str:
+def _is_on(bit: Bit, answer: Answer) -> bool:
     if bit.table in ("coil", "discrete"):
-        return str(int(answer.bits(1)[0]))
-    return str(answer.registers()[0] >> bit.bit & 1)
+        return answer.bits(1)[0]
+    return bool(answer.registers()[0] >> bit.bit & 1)
 
 
 def _fast(given: list[Block]) -> list[Block]:

@@ -90,6 +90,10 @@ class ModbusClient:
             raise nonsense(self.place, f"{count} of {table} asked for, {len(answer.pdu) - 2} bytes answered")
         return answer
 
+    def write(self, at: int, value: int) -> Answer:
+        """Writes one holding register (function 6)."""
+        return self.ask(struct.pack(">BHH", 6, at, value))
+
     def ask(self, pdu: bytes, unit: int | None = None) -> Answer:
         """One request and its answer."""
         unit = self.unit if unit is None else unit

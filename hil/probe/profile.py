@@ -8,6 +8,7 @@ out, by name in a comment. Everything else stays as it was, comments excepted: T
 from pathlib import Path
 from typing import Any
 
+from hil.probe.limits import Longest
 from hil.probe.meter import Measured, newest_refresh
 from hil.probe.report import Report
 
@@ -33,7 +34,7 @@ def profile_text(measured: Measured, report: Report, name: str | None) -> str:
     head["table"] = known.reading.table
     head["base"] = known.sheet.base
     if measured.longest is not None:
-        head["registers_max"] = max(_REGISTERS_MIN, measured.longest.registers)
+        head["registers_max"] = _registers_max(measured.longest, known.sheet.registers_max)
     if not known.sheet.sunspec:
         base = known.sheet.base
         spans = [[block.at + base, block.at + block.count - 1 + base] for block in measured.blocks if block.count > 1]
@@ -57,6 +58,11 @@ def profile_text(measured: Measured, report: Report, name: str | None) -> str:
             for row in value:
                 lines += ["", f"[[{key}]]", *_pairs(row)]
     return "\n".join(lines) + "\n"
+
+
+def _registers_max(longest: Longest, said: int) -> int:
+    """The device's limit; where the end of its registers came first, what the file says unless more was answered."""
+    return max(_REGISTERS_MIN, longest.registers if longest.limit else max(longest.registers, said))
 
 
 def _by_renewal(measured: Measured) -> dict[str, list[str]]:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import msgspec
 
+from hil.probe.beating import beat
 from hil.probe.dump import Dump
-from hil.probe.failures import Declined, Failure
+from hil.probe.failures import Declined, Failure, Unusable
 from hil.probe.families import Family, State
+from hil.probe.gpu import probe_gpu, turn
 from hil.probe.meter import Asked, probe_modbus
 from hil.probe.miner import probe_miner
 from hil.probe.miner_wire import MinerLink
@@ -33,7 +35,7 @@ def probe(arguments: argparse.Namespace) -> int:
     where = getattr(arguments, kind)
     folder = arguments.out or Path(f"probe-{kind}-{re.sub(r'[^A-Za-z0-9.]+', '-', where).strip('-')}")
     try:
-        report = _miner(where, arguments, folder) if kind == "miner" else _modbus(kind, where, arguments, folder)
+        report = _PROBES[kind](where, arguments, folder)
     except Failure as failure:
         print(f"ballast-hil probe: {failure}", file=sys.stderr)
         return failure.exit_code
@@ -43,6 +45,14 @@ def probe(arguments: argparse.Namespace) -> int:
     (folder / "report.json").write_bytes(data + b"\n")
     print(data.decode() if arguments.json else page, end="\n" if arguments.json else "")
     return EXIT_BAD if report.bad else EXIT_OK
+
+
+def _meter(where: str, arguments: argparse.Namespace, folder: Path) -> Report:
+    return _modbus("meter", where, arguments, folder)
+
+
+def _plc(where: str, arguments: argparse.Namespace, folder: Path) -> Report:
+    return _modbus("plc", where, arguments, folder)
 
 
 def _modbus(kind: str, where: str, arguments: argparse.Namespace, folder: Path) -> Report:
@@ -56,9 +66,17 @@ def _modbus(kind: str, where: str, arguments: argparse.Namespace, folder: Path) 
         seconds=arguments.seconds,
         timeout_s=arguments.timeout,
     )
+    if arguments.actuate and kind == "meter":
+        raise Unusable("a meter is only read", "leave --actuate out")
+    if arguments.actuate:
+        confirm(
+            f"This writes the heartbeat of the PLC at {place} for some seconds, as an agent does. When it "
+            "stops, the PLC will find its communication lost, as when an agent is gone.",
+            yes=arguments.yes,
+        )
     dump = Dump(device=str(place), unit=asked.unit, framing="rtu" if place.rtu else "mbap")
     with _dumped(dump, folder):
-        report, measured = probe_modbus(asked, dump, Progress(on=True))
+        report, measured = probe_modbus(asked, dump, Progress(on=True), beat if arguments.actuate else None)
         dump.about |= {"profile": measured.known.sheet.name, "taken": report.taken}
     profile = folder / f"{arguments.name or measured.known.sheet.name}.toml"
     write_profile(measured, report, arguments.name, profile)
@@ -97,18 +115,37 @@ def _switch(
     arguments: argparse.Namespace,
     folder: Path,
 ) -> None:
-    with contextlib.ExitStack() as open_meter:
-        meter = None
-        if arguments.at_meter is not None:
-            at = place_of(arguments.at_meter, MODBUS_PORT)
-            about = Report("meter", str(at))  # what is found of the meter is no finding about the miner
-            meter = MeterWatch(at, arguments.unit, arguments.profile, Dump(), about)
-            open_meter.enter_context(meter)
+    with _at_meter(arguments) as meter:
         switched = switch(link, family, report, progress, meter, arguments.cycles, arguments.settle)
     text = step_times(report, switched, arguments.name or family.name, state.rate_ths) if switched else ""
     if text:
         (folder / "step-times.toml").write_text(text, encoding="utf-8")
         report.files.append(str(folder / "step-times.toml"))
+
+
+def _gpu(gpu: str, arguments: argparse.Namespace, folder: Path) -> Report:
+    if arguments.actuate:
+        what = f"This sets the power limit of GPU {gpu} to its lowest value for a while; its jobs slow down meanwhile."
+        confirm(what, yes=arguments.yes)
+    progress = Progress(on=True)
+    nvml, report = probe_gpu(gpu, arguments.library, arguments.timeout, progress, arguments.seconds)
+    if arguments.actuate:
+        with _at_meter(arguments) as meter:
+            turn(nvml, report, progress, meter, arguments.settle)
+    folder.mkdir(parents=True, exist_ok=True)
+    return report
+
+
+@contextlib.contextmanager
+def _at_meter(arguments: argparse.Namespace) -> Iterator[MeterWatch | None]:
+    """The independent meter, where there is one."""
+    if arguments.at_meter is None:
+        yield None
+        return
+    at = place_of(arguments.at_meter, MODBUS_PORT)
+    about = Report("meter", str(at))  # what is found of the meter is no finding about the device
+    with MeterWatch(at, arguments.unit, arguments.profile, Dump(), about) as meter:
+        yield meter
 
 
 def confirm(what: str, *, yes: bool) -> None:
@@ -129,3 +166,6 @@ def _dumped(dump: Dump, folder: Path) -> Iterator[None]:
         yield
     finally:
         dump.write(folder / "capture")
+
+
+_PROBES = {"meter": _meter, "plc": _plc, "miner": _miner, "gpu": _gpu}

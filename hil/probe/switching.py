@@ -39,6 +39,7 @@ class Stage(Struct, frozen=True, kw_only=True):
     acknowledged_s: float
     taken: bool
     words: str
+    lead_s: float = 0.0  # it named an instant so far ahead
     applied_s: float | None = None
     own: Move | None = None
     meter: Move | None = None
@@ -158,6 +159,7 @@ def _stage(watched: Watched, progress: Progress, settle_s: float, *, down: bool)
         acknowledged_s=(last.answered_ns - last.asked_ns) / 1e9,
         taken=all(one.taken for one in told),
         words=_words(told),
+        lead_s=first.lead_s,
         applied_s=(applied_ns - verb_ns) / 1e9 if applied_ns else None,
         own=move_of(watched.watts(), verb_ns),
         meter=move_of(meter, verb_ns),
@@ -221,8 +223,10 @@ def _tell(report: Report, switched: Switched) -> None:
                 stage.words,
             )
         )
+    lead_s = max((stage.lead_s for stage in switched.stages), default=0.0)
+    ahead = f", from the instant {lead_s:.0f} s ahead that it names, to the second" if lead_s else ""
     columns = ("verb", "acknowledged s", "applied s", "own watts s", "hash rate s", "meter s", "answer")
-    report.tables.append(Table("after each verb", columns, rows))
+    report.tables.append(Table(f"after each verb{ahead}", columns, rows))
     report.measured["stages"] = [structs.asdict(stage) for stage in switched.stages]
     for down, name in ((True, "time to shed"), (False, "time to return")):
         moves, count = switched.moves(down=down), len(switched.could(down=down))
@@ -233,7 +237,8 @@ def _tell(report: Report, switched: Switched) -> None:
             report.find(name, "bad", f"nothing moved at the {switched.witness} in {count} of {count}", mend)
             continue
         there = sorted(move.there_s for move in moves)
-        said = f"{short(there[0])} to {short(there[-1])} s by {switched.witness}, {_watts(moves)}"
+        least = f"{short(there[0])} to " if len(there) > 1 else ""
+        said = f"{least}{short(there[-1])} s by {switched.witness}, {_watts(moves)}"
         missing = count - len(moves)
         said += f"; {missing} of {count} did not happen" if missing else f" ({count} of {count} happened)"
         report.find(name, "note" if missing else "good", said)
@@ -252,7 +257,9 @@ def _tell_acknowledgement(report: Report, switched: Switched) -> None:
     said = f"comes within {short(max(stage.acknowledged_s for stage in taken) * 1000)} ms"
     applied = [stage.applied_s for stage in taken if stage.applied_s is not None]
     said += (
-        f", its own state agrees after at most {short(max(applied))} s" if applied else ", its own state never agrees"
+        f", its own state agrees after at most {short(max(0.0, *applied))} s"
+        if applied
+        else ", its own state never agrees"
     )
     if not empty:
         report.find("acknowledgement", "good", f"{said}; the watts follow as above")
