@@ -321,11 +321,11 @@ async def agent_stopped(world: World, _: Random, lasts_s: float) -> Done:
 
 async def command(world: World, random: Random, lasts_s: float) -> Done:
     watts = world.watts() * random.uniform(0.35, 1.1)
-    sealed = world.issuer.limit(watts / 1e3, lasts_s, world.ears.epoch)
-    await world.send(sealed, limit_w=round(watts / 1e3, 1) * 1e3, lease_s=lasts_s)
+    set_limit = world.commanders.limit(watts / 1e3, lasts_s, world.ears.epoch)
+    await world.send(set_limit, limit_w=round(watts / 1e3, 1) * 1e3, lease_s=lasts_s)
     if random.random() < 0.3:
         await asyncio.sleep(lasts_s / 2)
-        await world.send(world.issuer.release(sealed.id, world.ears.epoch), releases=sealed.id)
+        await world.send(world.commanders.release(set_limit.sealed.id, world.ears.epoch), releases=set_limit.sealed.id)
         return f"{watts / 1e3:.0f} kW, released", ()
     await asyncio.sleep(lasts_s)
     return f"{watts / 1e3:.0f} kW", ()
@@ -333,7 +333,7 @@ async def command(world: World, random: Random, lasts_s: float) -> Done:
 
 async def bad_command(world: World, random: Random, _: float) -> Done:
     spoilt = random.choice(list(SPOILT))
-    await world.send(world.issuer.limit(100.0, 30.0, world.ears.epoch, spoilt))
+    await world.send(world.commanders.limit(100.0, 30.0, world.ears.epoch, spoilt))
     return spoilt, ()
 
 

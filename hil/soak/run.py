@@ -11,8 +11,8 @@ from random import Random
 
 from msgspec import Struct
 
+from hil.mosquitto import Mosquitto
 from hil.remote import RigError
-from hil.soak.broker import SoakBroker
 from hil.soak.mischief import look_after, mend
 from hil.soak.samples import sample
 from hil.soak.schedule import AT_ONCE_MAX, Planned, draw_schedule, heal_s
@@ -45,10 +45,10 @@ class SoakError(Exception):
     """The site did not come up."""
 
 
-async def soak(asked: Asked, tell: Tell) -> Trace:
+async def run_soak(asked: Asked, tell: Tell) -> Trace:
     """The whole run; its trace."""
     asked.out.mkdir(parents=True, exist_ok=True)
-    with SoakBroker(asked.out / "broker") as broker:
+    with Mosquitto(asked.out / "broker") as broker:
         site = SoakSite(asked.out, brisk=asked.brisk, miners=asked.miners, broker_port=broker.port, seed=asked.seed)
         with site.rig:
             site.write()
@@ -57,7 +57,7 @@ async def soak(asked: Asked, tell: Tell) -> Trace:
             keeper = Keeper(trace, asked.out / "trace.jsonl")
             ears = Ears(broker.port, site.agent_key, keeper)
             recorder = Recorder(site.rig, keeper)
-            world = World(site, broker, ears, recorder, keeper, asked.seed)
+            world = World(site, broker, ears, recorder, keeper)
             try:
                 await _Run(asked, world, tell).all()
             finally:

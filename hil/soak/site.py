@@ -6,14 +6,9 @@ which a pseudo terminal does not have; and what is not yet supported is left out
 meter has to lower something.
 """
 
-import base64
 import csv
-import hashlib
-import json
 import re
 import socket
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
@@ -22,7 +17,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from hil.contactors import ContactorConfig, ContactorsConfig
-from hil.evidence import load_public_key
+from hil.issuer import Key
 from hil.remote import RigProcess, free_block
 from hil.rig import MeterConfig, MinerGroup, RigConfig
 from hil.tank import TankConfig
@@ -31,7 +26,6 @@ DOCS = Path(__file__).parents[2] / "docs"
 SITE, AGENT, ROOT = "granbury-07", "ctl-1", "ballast"
 MAIN, BACKUP, TANK, SWITCHGEAR, CONTACTOR, GROUP, RACK = "main", "incomer", "tank-a", "switchgear", "a-east", "a", "r1"
 GPUS = 4
-ISSUERS = {"dispatch": ("curtail", "restore"), "viewer": ("sink",)}
 _NET = "10.20"  # of the example's addresses
 _LPM_PER_KW = 1.4  # water that warms by 10 C: 60 / (4.18 * 10)
 
@@ -116,18 +110,12 @@ class SoakSite:
         self.agent_key = b""
 
     def write(self) -> None:
-        """site.toml, inventory, keys and keyring; afterwards `rules` and `agent_key` are there."""
+        """site.toml, inventory and the agent's key; then `rules` and `agent_key` are there. The keyring is others'."""
         with (self.folder / "miners-a.csv").open("w", encoding="utf-8", newline="") as inventory:
             writer = csv.DictWriter(inventory, self.rows[0].keys())
             writer.writeheader()
             writer.writerows(self.rows)
-        for name in ("agent", *ISSUERS, "stranger"):
-            keygen = [ballast(), "keygen", "--out", str(self.folder / f"{name}.pem")]
-            subprocess.run(keygen, check=True, stdout=subprocess.DEVNULL)
-        self.agent_key = self._public("agent")
-        ring = [_key(name, self._public(name), roles) for name, roles in ISSUERS.items()]
-        keyring = {"v": 1, "t": "keys", "ver": 1, "keys": ring, "revoked": [], "threshold": {}}
-        (self.folder / "keyring.json").write_text(json.dumps(keyring), encoding="utf-8")
+        self.agent_key = Key(self.folder / "agent.pem").raw
         text = self._text((DOCS / "site.example.toml").read_text(encoding="utf-8"))
         self.file.write_text(text, encoding="utf-8")
         self.rules = rules_of(text)
@@ -148,20 +136,8 @@ class SoakSite:
         ):
             assert was in text, was
             text = text.replace(was, now)
-        for table in _TABLES:
-            text = re.sub(rf"\n{re.escape(table)}.*\n(?:.+\n)+", "\n", text)
-        for rule in _RULES:
-            text = re.sub(rf'\n\[\[rule\]\]\nid = "{rule}"\n(?:.+\n)+', "\n", text)
-        text = re.sub(rf"(?m)^(?:{'|'.join(_KEYS)}) = .*\n", "", text)
-        text = re.sub(r"(?m)^jump_down_kw = .*", "jump_down_kw = 4000", text)
-        if self._brisk:
-            for key, value in BRISK.items():
-                text, count = re.subn(rf"(?m)^{key} = \S+", f"{key} = {value}", text)
-                assert count, key
-            for was, now in _BRISK_TIMES:
-                assert was in text, was
-                text = text.replace(was, now)
-        return text
+        text = supported_text(text)
+        return brisk_text(text) if self._brisk else text
 
     def _rig(self, seed: int) -> RigConfig:
         contactor = ContactorConfig(
@@ -191,13 +167,26 @@ class SoakSite:
             seed=seed,
         )
 
-    def _public(self, name: str) -> bytes:
-        return load_public_key((self.folder / f"{name}.pem.pub").read_bytes())
+
+def supported_text(text: str) -> str:
+    """The example without what is not yet supported."""
+    for table in _TABLES:
+        text = re.sub(rf"\n{re.escape(table)}.*\n(?:.+\n)+", "\n", text)
+    for rule in _RULES:
+        text = re.sub(rf'\n\[\[rule\]\]\nid = "{rule}"\n(?:.+\n)+', "\n", text)
+    text = re.sub(rf"(?m)^(?:{'|'.join(_KEYS)}) = .*\n", "", text)
+    return re.sub(r"(?m)^jump_down_kw = .*", "jump_down_kw = 4000", text)
 
 
-def ballast() -> str:
-    """The installed command: beside the Python that runs this."""
-    return str(Path(sys.executable).parent / "ballast")
+def brisk_text(text: str) -> str:
+    """The same site with its long times made short."""
+    for key, value in BRISK.items():
+        text, count = re.subn(rf"(?m)^{key} = \S+", f"{key} = {value}", text)
+        assert count, key
+    for was, now in _BRISK_TIMES:
+        assert was in text, was
+        text = text.replace(was, now)
+    return text
 
 
 def rules_of(text: str) -> Rules:
@@ -274,17 +263,3 @@ def _free_net(addresses: list[str]) -> str:
 
 def _at(endpoint: tuple[str, int]) -> str:
     return f"{endpoint[0]}:{endpoint[1]}"
-
-
-def _key(issuer: str, public: bytes, roles: tuple[str, ...]) -> dict[str, object]:
-    """What the keyring says of one issuer (wire contract, section 7)."""
-    return {
-        "kid": hashlib.sha256(public).digest()[:8].hex(),
-        "alg": "Ed25519",
-        "pub": base64.urlsafe_b64encode(public).rstrip(b"=").decode(),
-        "iss": issuer,
-        "roles": list(roles),
-        "scope": ["site"],
-        "nbf": None,
-        "exp": None,
-    }

@@ -6,11 +6,12 @@ import subprocess
 import time
 from typing import Any
 
-from hil.soak.broker import SoakBroker
-from hil.soak.issuer import Issuer, Sealed
-from hil.soak.site import SWITCHGEAR, SoakSite, ballast
+from hil.mosquitto import Mosquitto
+from hil.soak.issuer import Commanders, Deserving
+from hil.soak.site import SWITCHGEAR, SoakSite
 from hil.soak.trace import Fault, Keeper, Life, Sent, Turn
 from hil.soak.watch import Ears, Recorder
+from hil.under_test import ballast
 
 _PERSON_S = 20.0
 
@@ -18,15 +19,13 @@ _PERSON_S = 20.0
 class World:
     """Everything that mischief can reach."""
 
-    def __init__(
-        self, site: SoakSite, broker: SoakBroker, ears: Ears, recorder: Recorder, keeper: Keeper, seed: int
-    ) -> None:
+    def __init__(self, site: SoakSite, broker: Mosquitto, ears: Ears, recorder: Recorder, keeper: Keeper) -> None:
         self.site = site
         self.broker = broker
         self.ears = ears
         self.recorder = recorder
         self.keeper = keeper
-        self.issuer = Issuer(site.folder, seed)
+        self.commanders = Commanders(site.folder)
         self.programs: dict[str, subprocess.Popen[bytes]] = {}
         self._lives: dict[str, list[Life]] = {"agent": [], "gpud": []}
         self._tags: dict[str, int] = {}
@@ -137,12 +136,12 @@ class World:
             await self.untag(target)
 
     async def send(
-        self, sealed: Sealed, *, limit_w: float | None = None, lease_s: float | None = None, releases: str = ""
+        self, command: Deserving, *, limit_w: float | None = None, lease_s: float | None = None, releases: str = ""
     ) -> None:
         """Publishes a command; a retained one is taken off the broker again at once."""
         lease_ns = None if lease_s is None else round(lease_s * 1e9)
-        retain = sealed.deserves == "retained"
-        sent = Sent(time.monotonic_ns(), sealed.id, sealed.sha, sealed.deserves, limit_w, lease_ns, releases)
+        sealed, retain = command.sealed, command.deserves == "retained"
+        sent = Sent(time.monotonic_ns(), sealed.id, sealed.digest, command.deserves, limit_w, lease_ns, releases)
         if await self.ears.say(sealed.topic, sealed.data, retain=retain):
             self.keeper.add("sent", sent)
             if retain:

@@ -122,24 +122,29 @@ def judge_silent_tank_sheds(trace: Trace) -> Judged:
 
 def judge_limits_are_kept(trace: Trace) -> Judged:
     """What draws more than the limit, or than a command allows, is under it within its time, or nothing is left that
-    is well and was not told.
+    is well and was not told. The times are to the first verb.
     """
     broken: list[Broken] = []
+    times: list[tuple[int, float]] = []
     count = 0
     for from_ns, to_ns in over_limit(trace):
         until_ns = from_ns + _FELL_NS
-        if to_ns < until_ns or lived(trace, from_ns, until_ns) is None:
-            continue
-        if trace.during(from_ns - S, until_ns, "meter", "agent"):
+        stirred = trace.during(from_ns - S, until_ns, "meter", "agent")
+        if stirred or lived(trace, from_ns, until_ns) is None:
             continue
         count += 1
+        first = next((verb for verb in verbs_in(trace, from_ns, from_ns + S, "off")), None)
+        if first is not None:
+            times.append((from_ns, (first.at_ns - from_ns) / 1e6))
+        if to_ns < until_ns:
+            continue
         told = {verb.load for verb in verbs_in(trace, from_ns - 2 * S, until_ns, "off")}
         left = on_at(trace, until_ns) - told - _down_at(trace, from_ns) - touched(trace, from_ns - 30 * S, until_ns)
         seen = truths(trace, until_ns - S, until_ns)
         if left and seen:
             what = f"{seen[-1].watts / 1e3:.0f} kW, {limit_w_at(trace, until_ns) / 1e3:.0f} allowed"
             broken.append(Broken(until_ns, f"still {what} after {_FELL_NS / S:g} s; {len(left)} loads were not told"))
-    return Judged("limits are kept", count, tuple(broken))
+    return Judged("limits are kept", count, tuple(broken), tuple(times))
 
 
 def judge_blind_goes_to_fallback(trace: Trace) -> Judged:
