@@ -246,6 +246,7 @@ class Agent:
         names = {point.name for profile in profiles for point in load_profile(profile).points}
         self._columns = report.columns(names)
         self.uplink.describe(report.devices(self.tree, self.translated.models), self._columns)
+        board.broker_away_ns = self.uplink.away_ns
         for text in self._faults:
             self._tell_fault(text)
 

@@ -5,34 +5,19 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agent.config import (
-    CommandRule,
-    ContactorTable,
-    CoolingRule,
-    GpusTable,
-    MinersTable,
-    PlcTable,
-    PowerCapRule,
-    SiteFile,
-    UnderFrequencyRule,
-)
+from agent.config import ContactorTable, CoolingRule, GpusTable, MinersTable, SiteFile
 from agent.core.rules import Rule
-from agent.core.rules.command import Command
-from agent.core.rules.cooling import Cooling, Edge
-from agent.core.rules.power_cap import PowerCap
-from agent.core.rules.under_frequency import UnderFrequency
 from agent.core.site import Circuit, Contactor, Load, Meter, Plc, Site, Step, Tank
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS, NS_PER_S
 from agent.shell.volley import Target
+from agent.translate_rules import has_bit, rules_of
 from drivers.gpu.client import GpuLoad
 from drivers.miners.dialect import Dialect
 from drivers.miners.families import FAMILIES
-from drivers.profile import load_profile
 
 INFINITE = float("inf")
 GPU_REACH_NS = 2 * NS_PER_S  # in-band limits settle in tens to hundreds of ms, and are read once a second (nvml.md)
-PERMIT_BIT = "permit"  # the PLC's own permit, where its profile or [plc.bits] has a bit of this name
 REMOTE_BIT = "remote"  # a panel's contact: 0 is LOCAL
 
 
@@ -92,7 +77,7 @@ def translate(file: SiteFile, gpus: Mapping[str, tuple[GpuSteps, ...]]) -> Trans
     site = replace(site, contactors=contactors)
     return Translated(
         site,
-        tuple(_rules(file)),
+        rules_of(file),
         tuple(targets),
         gpu_loads,
         {load.id: load.poll_ns for load in loads},
@@ -211,66 +196,3 @@ def _contactor(table: ContactorTable, tree: Tree, strings: Mapping[tuple[str, st
         table.operations_per_day_max,
         table.feedback.within_ms * NS_PER_MS,
     )
-
-
-def _rules(file: SiteFile) -> list[Rule]:
-    rules: list[Rule] = []
-    for table in file.rules:
-        acts = file.acts(table)
-        if isinstance(table, UnderFrequencyRule):
-            rules.append(
-                UnderFrequency(
-                    table.id,
-                    table.circuit,
-                    frequency_meter(file, table.circuit),
-                    table.shed_below_hz,
-                    table.release.above_hz,
-                    int(table.release.for_s * NS_PER_S),
-                    table.confirm_refreshes,
-                    None if table.shed_kw is None else table.shed_kw * 1000,
-                    None if table.to_kw is None else table.to_kw * 1000,
-                    acts,
-                )
-            )
-        elif isinstance(table, PowerCapRule):
-            rules.append(PowerCap(table.id, table.circuit, table.margin_kw * 1000, acts))
-        elif isinstance(table, CommandRule):
-            names = [table.circuit] if table.circuit is not None else [circuit.id for circuit in file.circuits]
-            rules += (Command(table.id, name, acts) for name in names)
-        else:
-            plc = next(plc for plc in file.plcs if plc.id == table.plc)
-            rules.append(_cooling(table, plc, acts))
-    return rules
-
-
-def _cooling(table: CoolingRule, plc: PlcTable, acts: bool) -> Cooling:
-    return Cooling(
-        table.id,
-        table.plc,
-        tuple(Edge(one.point, one.above, one.value) for one in table.shed),
-        table.shed_for_ms * NS_PER_MS,
-        tuple(Edge(one.point, one.above, one.value) for one in table.warn),
-        int(table.warn_for_s * NS_PER_S),
-        tuple(Edge(one.point, one.above, one.value) for one in table.permit),
-        int(table.permit_for_s * NS_PER_S),
-        (PERMIT_BIT,) if has_bit(plc, PERMIT_BIT) else (),
-        table.auto_returns_per_day,
-        acts,
-    )
-
-
-def has_bit(plc: PlcTable, name: str) -> bool:
-    """Whether this PLC has a bit of this name, by its profile or by the site's wiring."""
-    return name in plc.bits or any(bit.name == name for bit in load_profile(plc.profile).bits)
-
-
-def frequency_meter(file: SiteFile, circuit: str) -> str:
-    """The meter nearest above a circuit: one grid has one frequency, so any meter up to the root will do."""
-    by_id = {table.id: table for table in file.circuits}
-    name: str | None = circuit
-    while name is not None:
-        meter = by_id[name].meter
-        if meter is not None:
-            return meter
-        name = by_id[name].parent
-    raise AssertionError(f"no meter above {circuit}: agent/config/checks.py refuses that")

@@ -6,6 +6,7 @@ from agent.config.load import load
 from agent.config.loads import GpusTable, Miner, MinersTable
 from agent.config.rules import (
     CommandRule,
+    CommsLossRule,
     CoolingRule,
     PowerCapRule,
     Release,
@@ -28,6 +29,7 @@ __all__ = [
     "CircuitTable",
     "Close",
     "CommandRule",
+    "CommsLossRule",
     "ConfigErrors",
     "ContactorTable",
     "CoolingRule",

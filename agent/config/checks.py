@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from agent.config.lines import Path
 from agent.config.reading import SEVERAL, Draft, nearest
-from agent.config.rules import CommandRule, CoolingRule, PowerCapRule, UnderFrequencyRule
+from agent.config.rules import CommandRule, CommsLossRule, PowerCapRule, UnderFrequencyRule
 from agent.config.tables import CircuitTable
 
 # Who names whom; looked at as written, so that a slip elsewhere in the table hides no wrong name.
@@ -49,6 +49,8 @@ def check_circuits(draft: Draft) -> None:
     for path, rule in draft.rules:
         if isinstance(rule, UnderFrequencyRule):
             _check_under_frequency(draft, path, rule, tree_holds=tree_holds)
+        elif isinstance(rule, CommsLossRule):
+            _check_comms_loss(draft, path, rule)
     _check_caps(draft)
     _check_mqtt(draft)
 
@@ -233,11 +235,24 @@ def _check_under_frequency(draft: Draft, path: Path, rule: UnderFrequencyRule, *
         fault((*path, "release", "above_hz"), "at or above nominal: it would hardly ever return", mend)
 
 
+def _check_comms_loss(draft: Draft, path: Path, rule: CommsLossRule) -> None:
+    fault = draft.reader.fault
+    if draft.mqtt is None and "mqtt" not in draft.reader.raw:
+        fault(path, "there is no broker to lose", "add [mqtt], or take the rule out")
+    if rule.then == "fallback":
+        name = rule.circuit or next((circuit.id for _, circuit in draft.circuits if circuit.parent is None), "")
+        circuit = next((circuit for _, circuit in draft.circuits if circuit.id == name), None)
+        if circuit is not None and circuit.fallback_kw is None:
+            fault((*path, "then"), f'"{name}" has no fallback_kw', "give it one, or write hold or release")
+    elif rule.circuit is not None:
+        fault((*path, "circuit"), 'without effect: only then = "fallback" takes a circuit there', "take it out")
+
+
 def _check_caps(draft: Draft) -> None:
     limits = {circuit.id: circuit.limit_kw for _, circuit in draft.circuits}
     seen: dict[tuple[str, str | None], str] = {}
     for path, rule in draft.rules:
-        if isinstance(rule, UnderFrequencyRule | CoolingRule):
+        if not isinstance(rule, CommandRule | PowerCapRule):
             continue
         kind = "command" if isinstance(rule, CommandRule) else "power_cap"
         other = seen.setdefault((kind, rule.circuit), rule.id)

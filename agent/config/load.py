@@ -21,7 +21,7 @@ from agent.config.notyet import RULE_KINDS, TABLES, mend_not_yet
 from agent.config.plcs import check_plcs
 from agent.config.profiles import load_profiles
 from agent.config.reading import Draft, Reader, Rows, nearest
-from agent.config.rules import CommandRule, CoolingWritten, PowerCapRule, RuleTable, UnderFrequencyRule
+from agent.config.rules import CommandRule, CommsLossRule, CoolingWritten, PowerCapRule, RuleTable, UnderFrequencyRule
 from agent.config.syntax import parse, read_text
 from agent.config.tables import (
     CircuitTable,
@@ -34,10 +34,11 @@ from agent.config.tables import (
 )
 from agent.config.tanks import check_tanks
 
-RULES: Final[dict[str, type[UnderFrequencyRule | PowerCapRule | CommandRule | CoolingWritten]]] = {
+RULES: Final[dict[str, type[UnderFrequencyRule | PowerCapRule | CommandRule | CommsLossRule | CoolingWritten]]] = {
     "under_frequency": UnderFrequencyRule,
     "power_cap": PowerCapRule,
     "command": CommandRule,
+    "comms_loss": CommsLossRule,
     "cooling": CoolingWritten,
 }
 

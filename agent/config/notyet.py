@@ -29,7 +29,6 @@ RULE_KINDS: Final = (
     "voltage",
     "adopt_relay",
     "meter_loss",
-    "comms_loss",
     "schedule",
     "coincident_peak",
     "price",

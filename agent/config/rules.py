@@ -52,6 +52,25 @@ class CommandRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True,
     circuit: Annotated[Id, Meta(description="left out: every circuit")] | None = None
 
 
+class CommsLossRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="comms_loss"):
+    """What becomes of limits from outside while the broker is away."""
+
+    id: Id
+    arm: Arm | None = None
+    circuit: Annotated[Id, Meta(description="what goes to its fallback_kw; left out: the root")] | None = None
+    after_s: Annotated[Seconds, Meta(description="s without the broker", examples=[3600])]
+    then: Annotated[
+        Literal["hold", "release", "fallback"],
+        Meta(
+            description="hold: the limits in force when it was lost; release: none of them; "
+            "fallback: the circuit's fallback_kw"
+        ),
+    ]
+    hold_max_s: Annotated[
+        float, Meta(ge=1, le=2_592_000, description="s from the loss on, at most; of hold", examples=[86400])
+    ] = 86400.0
+
+
 class _CoolingKeys(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     id: Id
     arm: Arm | None = None
@@ -113,5 +132,5 @@ class CoolingRule(_CoolingKeys, frozen=True, forbid_unknown_fields=True, kw_only
     auto_returns_per_day: _Returns
 
 
-RuleWritten = UnderFrequencyRule | PowerCapRule | CommandRule | CoolingWritten
-RuleTable = UnderFrequencyRule | PowerCapRule | CommandRule | CoolingRule
+RuleWritten = UnderFrequencyRule | PowerCapRule | CommandRule | CommsLossRule | CoolingWritten
+RuleTable = UnderFrequencyRule | PowerCapRule | CommandRule | CommsLossRule | CoolingRule

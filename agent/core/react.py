@@ -27,6 +27,7 @@ from agent.core.power import (
     steady_w,
 )
 from agent.core.rules import Rules
+from agent.core.rules.asked import Asked
 from agent.core.rules.blind import blind_bound, blind_key
 from agent.core.rules.command import command_bounds
 from agent.core.rules.cooling import decide_cooling
@@ -43,6 +44,7 @@ from agent.core.state import (
     Refresh,
     RuleMemory,
     State,
+    Trouble,
 )
 from agent.core.tree import Tree, tank_node
 
@@ -182,9 +184,37 @@ def _ask_rules(
             memories[rule.id] = memory
         if bound is not None:
             bounds.append(bound)
-    if image.leases:
+    state, answered, aside = _ask_others(tree, rules, state, image, found, now_ns)
+    bounds += answered
+    if image.leases and not aside:
         bounds += command_bounds(image, now_ns, rules.commands, tree.site.observe)
     return (replace(state, rules={**state.rules, **memories}) if memories else state), bounds
+
+
+def _ask_others(
+    tree: Tree, rules: Rules, state: State, image: Image, found: Mapping[str, Net], now_ns: int
+) -> tuple[State, list[Bound], bool]:
+    """What the kinds in rules.ASKED answer, and whether leases are set aside."""
+    bounds: list[Bound] = []
+    aside = False
+    memories: dict[str, Struct] = {}
+    troubles: dict[str, Trouble] = {}
+    for rule, decide in rules.asked:
+        event = event_of(state.durable, rule.id)
+        if event is not None and event.lifted:
+            event = None
+        answer = decide(rule, Asked(tree, state, image, found, now_ns, state.memories.get(rule.id)), event)
+        bounds += answer.bounds
+        aside = aside or answer.sets_leases_aside
+        if answer.memory is not None:
+            memories[rule.id] = answer.memory
+        if answer.alarm:
+            known = state.troubles.get(rule.id)
+            same = known is not None and known.why == answer.alarm
+            troubles[rule.id] = known if known is not None and same else Trouble(answer.alarm, now_ns)
+    if memories != state.memories or troubles != state.troubles:
+        state = replace(state, memories=memories, troubles=troubles)
+    return state, bounds, aside
 
 
 def _ask_tanks(

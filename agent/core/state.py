@@ -151,6 +151,13 @@ class CoolingMemory(Struct, frozen=True):
     heard_ns: int | None = None  # when every value that sheds was last a number
 
 
+class Trouble(Struct, frozen=True):
+    """What a rule says that people must know, and since when it does."""
+
+    why: str
+    since_ns: int
+
+
 class CommandMemory(Struct, frozen=True):
     """How far one command's limit has come."""
 
@@ -180,6 +187,8 @@ class State(Struct, frozen=True):
     refreshes: Mapping[str, tuple[Refresh, ...]] = {}  # meter -> its newest distinct refreshes, oldest first
     rules: Mapping[str, RuleMemory] = {}
     cooling: Mapping[str, CoolingMemory] = {}
+    memories: Mapping[str, Struct] = {}  # rule -> what it remembers, of the kinds that agent/core/rules/asked.py asks
+    troubles: Mapping[str, Trouble] = {}  # rule -> its alarm
     commands: Mapping[str, CommandMemory] = {}
     alarms: Mapping[str, str] = {}
     returns: Mapping[str, ReturnPlan] = {}

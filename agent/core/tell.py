@@ -173,11 +173,14 @@ def moded(circuit: str, old: Mode, new: Mode, net: Net, now_ns: int) -> list[Not
 
 
 def alarms(tree: Tree, state: State, now_ns: int) -> tuple[State, list[Note]]:
-    """Frequency rules that became unavailable, or available again."""
+    """Rules that became unavailable, or available again, and what else they want known."""
     now = {
         name: memory.alarm
         for name, memory in state.rules.items()
         if memory.unavailable_ns is not None and now_ns - memory.unavailable_ns >= ALARM_AFTER_NS
+    }
+    now |= {
+        name: trouble.why for name, trouble in state.troubles.items() if now_ns - trouble.since_ns >= ALARM_AFTER_NS
     }
     if now == state.alarms:
         return state, []

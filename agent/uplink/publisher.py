@@ -122,7 +122,7 @@ class Uplink:
         self._channels_marked = 0  # how many channels the newest mark knows
         self._backroom = Backroom(self._sealer, self.outbox, self._sealed)
         self._store = None if spool is None else Store(self.outbox, spool, boot, clock, self._alarm, self._wake_sender)
-        self._away_ns = clock.monotonic_ns()  # since then there has been no broker
+        self._lost_ns = clock.monotonic_ns()  # while not connected: since then
         self._thinning = Thinning()
         self._stop_reason: str | None = None
         self._wake_sending = asyncio.Event()
@@ -139,6 +139,10 @@ class Uplink:
 
     # What app calls; none of it waits.
 
+    def away_ns(self) -> int | None:
+        """Since when there has been no broker; None while there is one."""
+        return None if self.connected else self._lost_ns
+
     def describe(self, devices: Sequence[Device], columns: Sequence[Column]) -> None:
         """The devices and columns that rows speak of from now on."""
         self._shown.describe(devices, columns)
@@ -146,7 +150,7 @@ class Uplink:
     def telemetry(self, at_ns: int, rows: Sequence[Row], stream: str = "main") -> None:
         """One round of readings; describe() has named every device in it."""
         assert self._shown.schema, "telemetry before describe()"
-        if not self._thinning.keeps(stream, at_ns, 0 if self.connected else at_ns - self._away_ns):
+        if not self._thinning.keeps(stream, at_ns, 0 if self.connected else at_ns - self._lost_ns):
             self.counters["thinned"] += 1
             return
         bodies = records.batch_bodies(self._shown.schema, self._shown.index, at_ns, rows, self._is_late)
@@ -221,7 +225,7 @@ class Uplink:
                 self.trouble = trouble
             if self.connected:
                 self.connected = False
-                self._away_ns = self._clock.monotonic_ns()
+                self._lost_ns = self._clock.monotonic_ns()
                 tries = 0
             if not self._stopping.is_set():
                 pause_s = PAUSES_S[min(tries, len(PAUSES_S) - 1)] * self._jitter.uniform(0.5, 1.0)

@@ -10,7 +10,7 @@ from agent.config import load
 from agent.config.devices import Close, ContactorTable, Feedback, Feeds, LinkTable, MeterTable, PlcTable
 from agent.config.faults import shown
 from agent.config.loads import GpusTable, MinersWritten
-from agent.config.rules import CommandRule, CoolingWritten, PowerCapRule, Release, UnderFrequencyRule
+from agent.config.rules import CommandRule, CommsLossRule, CoolingWritten, PowerCapRule, Release, UnderFrequencyRule
 from agent.config.tables import CircuitTable, KeysTable, MqttTable, SiteTable, TelemetryTable
 from tests.config.sites import written
 
@@ -33,6 +33,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     '[[rule]] kind = "power_cap"': PowerCapRule,
     '[[rule]] kind = "cooling"': CoolingWritten,
     '[[rule]] kind = "command"': CommandRule,
+    '[[rule]] kind = "comms_loss"': CommsLossRule,
     "[mqtt]": MqttTable,
     "[telemetry]": TelemetryTable,
     "[keys]": KeysTable,

@@ -22,7 +22,6 @@ def test_of_the_example_exactly_this_is_not_yet_supported() -> None:
         "25 [[circuit]] poi export_limit_kw",
         "29 [[circuit]] poi jump_down_kw.island",
         "146 [[rule]] ufr event_limits",
-        "165 [[rule]] offline kind",
         "170 [ride_through]  ",
         "173 [enter_service]  ",
         "176 [[maintenance]] #1 ",
@@ -44,7 +43,7 @@ def test_the_whole_list_of_what_is_not_yet_supported() -> None:
     )
     assert set(notyet.RULE_KINDS) == {
         "over_frequency", "droop", "rocof", "demand_window", "voltage", "adopt_relay", "meter_loss",
-        "comms_loss", "schedule", "coincident_peak", "price", "follow", "heat",
+        "schedule", "coincident_peak", "price", "follow", "heat",
     }  # fmt: skip
     assert set(notyet.VALUES) == {"miners.family", "rule.kind", "rule.when", "rule.release"}
     assert (notyet.VALUES["rule.when"], notyet.VALUES["rule.release"]) == (("island",), ("recall",))

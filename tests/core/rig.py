@@ -68,6 +68,7 @@ class Rig:
         self.meter_frozen = False
         self.power_bad = False
         self.leases: tuple[Lease, ...] = ()
+        self.away_ns: int | None = None  # since when there has been no broker
         self.loads: dict[str, LoadSeen] = {}
         self.writes: dict[str, Write] = {}
         self.points: dict[str, Reading] = {}
@@ -113,6 +114,7 @@ class Rig:
             frozenset(self.loads),
             held=self.held | self.local,
             local=self.local,
+            away_ns=self.away_ns,
             wall_ms=1_790_000_000_000,
         )
 
