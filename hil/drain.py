@@ -46,7 +46,7 @@ class Drain:
             "switchgears": {name: self._switching(name) for name in rig.field.switchgears},
             "writes": self._writes(),
             "truth": rig.field.state(),
-            "gpus": rig.gpu("gpus") if rig.gpus is not None else [],
+            "gpus": rig.gpu_host.gpu("gpus") if rig.gpu_host.driver is not None else [],
             "limits": self._limits(),
         }
 
@@ -105,7 +105,7 @@ class Drain:
         return traffic
 
     def _limits(self) -> list[list[Any]]:
-        driver = self._rig.gpus
+        driver = self._rig.gpu_host.driver
         if driver is None:
             return []
         told = [

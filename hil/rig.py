@@ -23,18 +23,16 @@ A rig is described by RigConfig (TOML or JSON) and runs in the calling event loo
     traffic                              per meter function counts and writes, per miner requests and writes
     clear                                forgets stamps and traffic
     drain                                what happened since the last drain, and forgets it (hil/drain.py)
-    gpu          deed, ...               something is done to the fake GPUs' driver (hil/gpu/deeds.py)
 
-and those of tanks and contactors (hil/field.py), and of a generating set and its tie (hil/island.py).
+and those of tanks and contactors (hil/field.py), of a generating set and its tie (hil/island.py), and of GPUs
+(hil/gpu/host.py).
 """
 
 import math
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
@@ -44,8 +42,7 @@ from hil.contactors import ContactorsConfig
 from hil.drain import Drain
 from hil.field import Field, endpoints
 from hil.fleet import Endpoint, Fleet, MinerFault
-from hil.gpu.deeds import deeds
-from hil.gpu.fake import FakeDriver
+from hil.gpu.host import GpuHost, InferenceConfig
 from hil.island import GensetConfig, Island, make_genset
 from hil.meter import Meter, Noise, load_layout
 from hil.miner import Lie, Miner, load_families
@@ -93,6 +90,7 @@ class RigConfig(Struct, frozen=True, forbid_unknown_fields=True):
     tanks: tuple[TankConfig, ...] = ()
     switchgears: tuple[ContactorsConfig, ...] = ()
     gpus: int = 0  # fake GPUs, of one host; `ballast gpud` is started by whoever drives the rig
+    inference: InferenceConfig | None = None  # what they serve; none: a job that draws 650 W each
     nominal_hz: float = 50.0
     nominal_ln_v: float = 27_600.0
     feeder: str = ""  # of hil/physics/feeder.toml; none: the site is at the grid itself
@@ -109,10 +107,9 @@ class Rig:
         self.config = config
         self.clock = clock
         self.fleet = Fleet(clock)
-        self.gpus: FakeDriver | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self.gpu_host = GpuHost(config.gpus, config.seed, clock, config.inference)
         self.plant = Plant(
-            lambda now_ns: self.fleet.watts(now_ns) + self.gpu_watts(),
+            lambda now_ns: self.fleet.watts(now_ns) + self.gpu_host.watts(),
             hertz=config.nominal_hz,
             volts=config.nominal_ln_v,
             unmetered_w=config.unmetered_w,
@@ -125,7 +122,7 @@ class Rig:
         self.servers: dict[str, ModbusServer | ModbusLine] = {}
         self._add_miners()
         self._add_meters()
-        self.field = Field(config.tanks, config.switchgears, self.fleet, self.gpu_watts, clock)
+        self.field = Field(config.tanks, config.switchgears, self.fleet, self.gpu_host.watts, clock)
         self._add_plcs()
         self.island: Island | None = None
         if config.genset is not None and self.plant.genset is not None:
@@ -147,16 +144,14 @@ class Rig:
             "traffic": self.traffic,
             "clear": self.clear,
             "drain": Drain(self),
-            "gpu": self.gpu,
+            **self.gpu_host.operations,
             **self.field.operations,
             **(self.island.operations if self.island is not None else {}),
         }
 
     async def open(self) -> None:
         """Every endpoint listens; ports that were 0 are known afterwards."""
-        if self.config.gpus:
-            self._folder = tempfile.TemporaryDirectory(prefix="hil-gpus-")
-            self.gpus = FakeDriver(Path(self._folder.name), self.config.gpus)
+        self.gpu_host.open()
         self.fleet.open()
         for meter in self.meters.values():
             meter.refresh()
@@ -170,8 +165,7 @@ class Rig:
         self.fleet.close()
         for server in endpoints(self.servers):
             await server.stop()
-        if self._folder is not None:
-            self._folder.cleanup()
+        self.gpu_host.close()
 
     def ready(self) -> dict[str, Any]:
         """Where everything listens: meters and PLCs by host:port (a serial line by its path), miners, GPUs."""
@@ -183,21 +177,17 @@ class Rig:
             "meters": {name: places[name] for name in self.meters},
             "plcs": {name: places[name] for name in self.field.plcs},
             "miners": [f"{name}:{endpoint.port}" for name, endpoint in self.fleet.endpoints.items()],
-            "gpud_environment": {} if self.gpus is None else self.gpus.environment(),
+            "gpud_environment": self.gpu_host.environment(),
         }
 
     def programs(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """What has to run while it is open: meters that renew their values, PLCs' rounds, a set that turns."""
+        """What has to run while it is open: meters that renew, PLCs' rounds, GPUs that serve, a set that turns."""
         renewing = {f"meter:{name}": meter.run() for name, meter in self.meters.items()}
+        if self.config.gpus:
+            renewing["gpus"] = self.gpu_host.run()
         if self.island is not None:
             renewing["island"] = self.island.run()
         return renewing | {f"plc:{name}": plc.run() for name, plc in self.field.plcs.items()}
-
-    def gpu_watts(self) -> float:
-        """What all GPUs draw."""
-        if self.gpus is None:
-            return 0.0
-        return sum(float(self.gpus.gpu(at).power_w) for at in range(self.config.gpus))
 
     async def do(self, operation: str, **arguments: Any) -> Any:
         """One operation of the list above."""
@@ -277,6 +267,7 @@ class Rig:
             "volts": [_plain(volts) for volts in seen.volts],
             "on": sum(1 for endpoint in self.fleet.endpoints.values() if endpoint.miner.hashing),
             "miners": miners,
+            "inference": self.gpu_host.state(),
             **({"island": self.island.state()} if self.island is not None else {}),
         }
 
@@ -324,12 +315,6 @@ class Rig:
             server.writes.clear()
         for endpoint in self.fleet.endpoints.values():
             endpoint.clear()
-
-    def gpu(self, deed: str, **how: Any) -> Any:
-        """Something is done to the GPUs' driver."""
-        if self.gpus is None:
-            raise ValueError("this rig has no GPUs; set RigConfig.gpus")
-        return deeds(self.gpus, self.config.gpus)[deed](**how)
 
     def _asked(self, device: MeterConfig | TankConfig | ContactorsConfig) -> dict[str, Any]:
         """What kinds of request came to a device's endpoint, and what could have changed this device."""
