@@ -1,7 +1,8 @@
 """Who commands a soak's site from outside: good commands, and every way in which one can be bad.
 
 What a bad one deserves (wire contract, section 6): a rejection's code, or "silence" where the signer is not known to
-have signed this for this address.
+have signed this for this address. A retained one is not among them: a broker clears the flag towards a subscriber that
+is online (section 6).
 """
 
 import time
@@ -18,7 +19,6 @@ SPOILT = {
     "elsewhere": "silence",
     "expired": "expired",
     "early": "not_yet",
-    "retained": "retained",
     "no role": "bad_role",
     "wrong scope": "scope",
     "wrong epoch": "epoch",

@@ -1,7 +1,8 @@
 """When which mischief comes: drawn from a seed beforehand, so that a run can be had again.
 
 The agent is killed and stopped in the first EARLY of a run alone: what then remains is one long life, whose memory and
-descriptors can be looked at for growth.
+descriptors can be looked at for growth. What makes a frequency rule shed comes again only when the site has healed from
+the last time: a rule that holds for a quarter of an hour would else hold for ever, and nothing would return.
 
 Times between two beginnings are exponential around EVERY_S divided by the rate; kinds come by their weight. A kind
 comes no later than leaves it its duration and the site its time to heal before the run ends.
@@ -42,14 +43,18 @@ def draw_schedule(
     seed: int, for_s: float, rate: float, heals_s: dict[str, float], kinds: Sequence[Mischief] = MISCHIEF
 ) -> list[Planned]:
     """All that is to come, by its time."""
-    random, planned, at_s = Random(f"soak {seed}"), [], FIRST_S
+    random, planned = Random(f"soak {seed}"), list[Planned]()
+    at_s, healed_s = FIRST_S, 0.0
     while at_s < for_s:
         lasts = {kind.name: random.uniform(*kind.seconds) for kind in kinds}
         fitting = [kind for kind in kinds if at_s + kind.seconds[1] + heals_s[kind.heals] + _SLACK_S < for_s]
         fitting = [kind for kind in fitting if at_s < for_s * EARLY or "agent" not in kind.uses]
+        fitting = [kind for kind in fitting if at_s >= healed_s or kind.heals != "grid"]
         if not fitting:
             break
         kind = random.choices(fitting, [kind.weight for kind in fitting])[0]
         planned.append(Planned(at_s, kind, lasts[kind.name], random.random()))
+        if kind.heals == "grid":
+            healed_s = at_s + lasts[kind.name] + heals_s["grid"] + _SLACK_S
         at_s += random.expovariate(rate / EVERY_S)
     return planned

@@ -55,12 +55,12 @@ class Ears:
             self._client = None
             await asyncio.sleep(_AGAIN_S)
 
-    async def say(self, topic: str, data: bytes, *, retain: bool = False) -> bool:
+    async def say(self, topic: str, data: bytes) -> bool:
         """Publishes; whether the broker has it."""
         if self._client is None:
             return False
         try:
-            await self._client.publish(topic, data, qos=1, retain=retain)
+            await self._client.publish(topic, data, qos=1)
         except aiomqtt.MqttError:
             return False
         return True

@@ -138,11 +138,9 @@ class World:
     async def send(
         self, command: Deserving, *, limit_w: float | None = None, lease_s: float | None = None, releases: str = ""
     ) -> None:
-        """Publishes a command; a retained one is taken off the broker again at once."""
+        """Publishes a command, if there is a broker."""
         lease_ns = None if lease_s is None else round(lease_s * 1e9)
-        sealed, retain = command.sealed, command.deserves == "retained"
+        sealed = command.sealed
         sent = Sent(time.monotonic_ns(), sealed.id, sealed.digest, command.deserves, limit_w, lease_ns, releases)
-        if await self.ears.say(sealed.topic, sealed.data, retain=retain):
+        if await self.ears.say(sealed.topic, sealed.data):
             self.keeper.add("sent", sent)
-            if retain:
-                await self.ears.say(sealed.topic, b"", retain=True)

@@ -1,5 +1,7 @@
 """The schedule: from a seed alone, and nothing too late to heal."""
 
+from itertools import pairwise
+
 from hil.soak.mischief import MISCHIEF
 from hil.soak.schedule import EARLY, draw_schedule, heal_s
 from tests.hil.soak.traces import RULES
@@ -25,6 +27,14 @@ def test_the_rate_says_how_many_and_ten_times_brings_every_kind() -> None:
     assert 5 * len(plain) < len(tenfold) < 20 * len(plain)
     found = {planned.kind.name for planned in draw_schedule(7, 4 * HOUR_S, 10.0, HEALS)}
     assert found == {kind.name for kind in MISCHIEF}
+
+
+def test_a_frequency_rule_is_made_to_shed_again_only_when_the_site_has_healed() -> None:
+    grid = [planned for planned in draw_schedule(7, HOUR_S, 10.0, HEALS) if planned.kind.heals == "grid"]
+
+    assert len(grid) > 5
+    for before, after in pairwise(grid):
+        assert after.at_s > before.at_s + before.lasts_s + HEALS["grid"]
 
 
 def test_a_frequency_rule_heals_later_than_other_sheds() -> None:
