@@ -1,4 +1,5 @@
-"""Why a device could not be probed, each with its mend: not the same thing, and not the same exit code.
+"""Why a device could not be probed, each with its mend: not the same thing, and not the same exit code
+(hil/commands/probe.py lists these).
 
 unreachable   no way to the address: wrong address, no power, no route, a firewall that says nothing
 refused       the host is there and says that nobody listens on that port, or that we may not
@@ -59,14 +60,3 @@ class Declined(Failure):
     """The person said no."""
 
     exit_code = 7
-
-
-EXIT_CODES = """exit codes:
-  0  measured; nothing found that Ballast could not live with
-  1  measured; at least one finding is bad
-  2  called wrongly, or a file or library that it needs is not there
-  3  unreachable: no way to the address
-  4  refused: the host says that nobody listens there, or that we may not
-  5  silent: connected and asked, but no answer came
-  6  it hung up, or answered something that is not its protocol
-  7  --actuate was not confirmed; nothing was switched"""

@@ -7,6 +7,7 @@ is 65,536 times what it was. So the right reading is the one in which most of th
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from msgspec import Struct
 
@@ -14,6 +15,8 @@ from hil.probe.sheet import Item
 
 _VOLTS = (30.0, 500_000.0)  # line to neutral or between lines, where nobody said what is nominal
 _HERTZ = (45.0, 65.0)
+_CALM = 3.0  # times the steadiest way's jumps: as steady
+_STEADY = 1e-5  # so small that it is no jump at all
 _ALIVE = (0.5, 1.3)  # of the nominal voltage, as the agent's gate has it
 
 
@@ -32,6 +35,11 @@ class Fit(Struct, frozen=True):
     plausible: tuple[str, ...]
     wrong: tuple[str, ...]  # what stood there, and cannot be so: "voltage_l1_v = 6.6e+18"
     values: dict[str, float]
+
+    @property
+    def score(self) -> int:
+        """How much speaks for it."""
+        return len(self.plausible) - len(self.wrong)
 
     @property
     def fits(self) -> bool:
@@ -54,10 +62,35 @@ def judge(items: Sequence[Item], registers: dict[int, int], reading: Reading, no
     return Fit(reading, plausible, wrong, values)
 
 
-def best(fits: Sequence[Fit], usual: Reading) -> Fit | None:
-    """The one in which most is plausible and least is wrong; the file's own way among equals. None: none fits."""
+def best(fits: Sequence[Fit]) -> list[Fit]:
+    """Those in which most is plausible and least is wrong; none where none fits."""
     good = [fit for fit in fits if fit.fits]
-    return max(good, key=lambda fit: (len(fit.plausible) - len(fit.wrong), _likeness(fit, usual)), default=None)
+    most = max((fit.score for fit in good), default=0)
+    return [fit for fit in good if fit.score == most]
+
+
+def steadiest(tied: Sequence[Fit], seen: Sequence[Sequence[Fit]], usual: Reading) -> Fit:
+    """Of ways that are as plausible as each other, the right one; `seen` has more fits of each, read one after another.
+
+    One address off and the words exchanged, a float has its own high word and a neighbour's low one: plausible, and
+    jumping about by up to 0.8 %, the share of a float that is in its low word. The file's own way is right unless it
+    jumps so.
+    """
+    jumps = [_jumps(fits) for fits in seen]
+    least = min(jumps)
+    calm = [fit for fit, jumped in zip(tied, jumps, strict=True) if jumped <= _CALM * least + _STEADY]
+    return max(calm, key=lambda fit: _likeness(fit, usual))
+
+
+def _jumps(fits: Sequence[Fit]) -> float:
+    """The mean relative change of a quantity from one reading to the next."""
+    changes = [
+        abs(after.values[name] - before.values[name]) / abs(before.values[name])
+        for before, after in pairwise(fits)
+        for name in before.plausible
+        if name in after.values
+    ]
+    return sum(changes) / len(changes) if changes else 0.0
 
 
 def plausible_value(name: str, value: float, nominal_ln_v: float | None) -> bool:

@@ -5,18 +5,23 @@ order, and all addresses one lower or higher, which is what a manual's numbering
 profile is tried in its own way. What cannot be judged (a PLC has no voltage) is judged by its profile's own limits.
 """
 
-from collections.abc import Iterable
+import time
+from collections.abc import Sequence
 
 from msgspec import Struct, structs
 
 from hil.probe.failures import Unusable
-from hil.probe.fit import Fit, Reading, best, judge, tellers
+from hil.probe.fit import Fit, Reading, best, judge, steadiest, tellers
 from hil.probe.report import Report
 from hil.probe.session import Session
 from hil.probe.sheet import Item, Sheet, load_sheet, packaged
 
 _TABLES = ("holding", "input")
 _ORDERS = ("big", "little")
+_ROUNDS, _ROUND_S = (
+    8,
+    0.15,
+)  # more looks where several ways are as plausible as each other: 1.2 s, a slow meter's refresh
 _SUNSPEC_AT = (40000, 50000, 0)  # SunSpec Device Information Model Specification, 6.2
 _SUNSPEC_MARK = (0x5375, 0x6E53)  # "SunS"
 _SUNSPEC_END = 0xFFFF
@@ -54,11 +59,10 @@ def _read_every_way(session: Session, report: Report, sheet: Sheet, nominal_ln_v
     judged = tellers(sheet.items)
     if not judged:
         return _by_limits(session, report, sheet, usual)
-    fits = _fits(session, judged, nominal_ln_v, (0,))
-    if not any(fit.fits for fit in fits):
-        fits += _fits(session, judged, nominal_ln_v, (-1, 1))
-    fit = best(fits, usual)
-    if fit is None:
+    ways = [Reading(table, shift, order) for table in _TABLES for shift in (0, -1, 1) for order in _ORDERS]
+    fits = _fits(session, judged, nominal_ln_v, ways)
+    tied = best(fits)
+    if not tied:
         report.find(
             "reading",
             "bad",
@@ -66,6 +70,7 @@ def _read_every_way(session: Session, report: Report, sheet: Sheet, nominal_ln_v
             "compare addresses, kinds and scales with the manual; is the voltage on? else give --nominal-v",
         )
         return Known(sheet, usual, False)
+    fit = tied[0] if len(tied) == 1 else _steadiest(session, judged, nominal_ln_v, tied, usual)
     other = next(
         (one for one in fits if one.reading == structs.replace(fit.reading, order=_other(fit.reading.order))), None
     )
@@ -86,13 +91,23 @@ def _read_every_way(session: Session, report: Report, sheet: Sheet, nominal_ln_v
     return Known(sheet, fit.reading, True)
 
 
-def _fits(session: Session, judged: tuple[Item, ...], nominal_ln_v: float | None, shifts: Iterable[int]) -> list[Fit]:
-    found = []
-    for table in _TABLES:
-        for shift in shifts:
-            registers = session.items(table, judged, shift)
-            found += [judge(judged, registers, Reading(table, shift, order), nominal_ln_v) for order in _ORDERS]
-    return found
+def _fits(session: Session, judged: tuple[Item, ...], nominal_ln_v: float | None, ways: Sequence[Reading]) -> list[Fit]:
+    """Each way's; what two of them have in common is read once."""
+    places = dict.fromkeys((way.table, way.shift) for way in ways)
+    registers = {place: session.items(place[0], judged, place[1]) for place in places}
+    return [judge(judged, registers[way.table, way.shift], way, nominal_ln_v) for way in ways]
+
+
+def _steadiest(
+    session: Session, judged: tuple[Item, ...], nominal_ln_v: float | None, tied: list[Fit], usual: Reading
+) -> Fit:
+    ways = [fit.reading for fit in tied]
+    rounds = []
+    for number in range(_ROUNDS):
+        session.progress.step(number, _ROUNDS)
+        time.sleep(_ROUND_S)
+        rounds.append(_fits(session, judged, nominal_ln_v, ways))
+    return steadiest(tied, list(zip(*rounds, strict=True)), usual)
 
 
 def _by_limits(session: Session, report: Report, sheet: Sheet, usual: Reading) -> Known:
@@ -202,4 +217,5 @@ def _other(order: str) -> str:
 def _seen(fits: list[Fit], usual: Reading) -> str:
     """What the file's own way gave."""
     own = next(fit for fit in fits if fit.reading == usual)
-    return ", ".join(own.wrong[:2]) or "nothing is answered, or all of it is 0"
+    given = ", ".join(f"{name} = {value:.4g}" for name, value in list(own.values.items())[:4])
+    return f"{_ways(usual)} give {given or 'nothing'}"

@@ -1,5 +1,9 @@
 """How a Modbus device behaves when it is asked for what it does not have, or by more than one.
 
+A server that does not know a function may not know how long the request is either: libmodbus then takes the rest of it
+for the next one, and what is asked on that connection from there on is not understood. So after such a function it is
+looked whether the connection still works, and a new one is taken where not.
+
 Everything here reads. The function that no meter has is 24 (read FIFO queue), which can only read where somebody has
 it; free numbers such as 19 were once used by makers to reset things.
 """
@@ -26,6 +30,7 @@ ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, NO_PATH, NO_TARGET = 1, 2, 10, 11
 def device_name(session: Session) -> str:
     """Vendor, product and revision where the device tells them (function 43/14); "" where not."""
     answer = _asked(session, _IDENTIFY)
+    _deaf(session, "holding", 0)
     if isinstance(answer, Failure) or answer.code or len(answer.pdu) < 7:
         return ""
     texts, rest = [], answer.pdu[7:]
@@ -51,7 +56,12 @@ def look_at_refusals(session: Session, report: Report, block: Block) -> None:
         said = f"registers that hardly exist ({_FAR}) are answered with numbers"
         report.find("illegal address", "note", said, "a wrong address in a profile will not be told as such")
     answer = _asked(session, _FIFO)
-    if isinstance(answer, Failure):
+    deaf = _deaf(session, block.table, block.at)
+    if deaf:
+        report.find(
+            "illegal function", "note", "after one the connection understands nothing more", "never send it any"
+        )
+    elif isinstance(answer, Failure):
         report.find("illegal function", "note", _unanswered(answer))
     elif answer.code == ILLEGAL_FUNCTION:
         report.find("illegal function", "good", "is refused with exception 1")
@@ -167,6 +177,14 @@ def _unknown_unit(session: Session, report: Report, block: Block) -> None:
         report.find("unknown unit", "note", f"unit {unit}: {answer.words}, where 10 or 11 is meant")
     else:
         report.find("unknown unit", "note", f"unit {unit} is answered like unit {session.unit}", mend)
+
+
+def _deaf(session: Session, table: str, at: int) -> bool:
+    """Whether a plain read is not answered any more; then the connection is a new one."""
+    if answers(session.client, table, at, 1):
+        return False
+    session.again()
+    return True
 
 
 def _asked(session: Session, pdu: bytes, unit: int | None = None) -> Answer | Failure:
