@@ -9,6 +9,7 @@ meter has to lower something.
 import csv
 import re
 import socket
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
@@ -21,6 +22,7 @@ from hil.issuer import Key
 from hil.remote import RigProcess, free_block
 from hil.rig import MeterConfig, MinerGroup, RigConfig
 from hil.tank import TankConfig
+from hil.under_test import ballast
 
 DOCS = Path(__file__).parents[2] / "docs"
 SITE, AGENT, ROOT = "granbury-07", "ctl-1", "ballast"
@@ -29,14 +31,9 @@ GPUS = 4
 _NET = "10.20"  # of the example's addresses
 _LPM_PER_KW = 1.4  # water that warms by 10 C: 60 / (4.18 * 10)
 
-# Left out: first whole tables, then single keys.
-_TABLES = ("[ride_through]", "[enter_service]", "[[maintenance]]")
-_RULES = ("offline",)
-_KEYS = (
-    *("islanded_when", "demand_kw", "window_min", "limit_a", "export_limit_kw", "event_limits", "ca", "cert"),
-    *("key",),
-)
-NOT_YET = (*_TABLES, *(f"rule {name}" for name in _RULES), *_KEYS, "jump_down_kw.island")
+_REFUSED = re.compile(r":(?P<line>\d+) (?P<what>.*?)(?: = .*)?: not yet supported")
+_KEY = re.compile(r"\w+ = ")
+_PLAIN = ("ca", "cert", "key")  # of [mqtt]: a broker on the loopback has no TLS
 
 BRISK = {
     "min_off_s": "4",
@@ -107,6 +104,7 @@ class SoakSite:
         self.flow_lpm = round(_LPM_PER_KW * sum(self.rated_w.values()) / 1e3)
         self.rig = RigProcess(self._rig(seed))
         self.rules: Rules
+        self.left_out: list[str] = []  # not yet supported
         self.agent_key = b""
 
     def write(self) -> None:
@@ -117,6 +115,9 @@ class SoakSite:
             writer.writerows(self.rows)
         self.agent_key = Key(self.folder / "agent.pem").raw
         text = self._text((DOCS / "site.example.toml").read_text(encoding="utf-8"))
+        self.file.write_text(text, encoding="utf-8")
+        checked = subprocess.run([ballast(), "check", str(self.file)], capture_output=True, text=True, check=False)
+        text, self.left_out = supported_text(text, checked.stdout + checked.stderr)
         self.file.write_text(text, encoding="utf-8")
         self.rules = rules_of(text)
 
@@ -136,7 +137,7 @@ class SoakSite:
         ):
             assert was in text, was
             text = text.replace(was, now)
-        text = supported_text(text)
+        text = re.sub(rf"(?m)^(?:{'|'.join(_PLAIN)}) = .*\n", "", text)
         return brisk_text(text) if self._brisk else text
 
     def _rig(self, seed: int) -> RigConfig:
@@ -168,14 +169,20 @@ class SoakSite:
         )
 
 
-def supported_text(text: str) -> str:
-    """The example without what is not yet supported."""
-    for table in _TABLES:
-        text = re.sub(rf"\n{re.escape(table)}.*\n(?:.+\n)+", "\n", text)
-    for rule in _RULES:
-        text = re.sub(rf'\n\[\[rule\]\]\nid = "{rule}"\n(?:.+\n)+', "\n", text)
-    text = re.sub(rf"(?m)^(?:{'|'.join(_KEYS)}) = .*\n", "", text)
-    return re.sub(r"(?m)^jump_down_kw = .*", "jump_down_kw = 4000", text)
+def supported_text(text: str, told: str) -> tuple[str, list[str]]:
+    """The text without what `ballast check` told to be not yet supported, by its line; and what that was."""
+    lines, names = text.splitlines(), list[str]()
+    for found in _REFUSED.finditer(told):
+        number, what = int(found["line"]) - 1, found["what"]
+        names.append(what)
+        if not _KEY.match(lines[number]):  # a table's head
+            while number < len(lines) and lines[number]:
+                lines[number], number = "", number + 1
+        elif "." in what.split()[-1]:
+            lines[number] = re.sub(rf",? {what.rpartition('.')[2]} = [^,}}]+", " ", lines[number])
+        else:
+            lines[number] = ""
+    return "\n".join(lines) + "\n", names
 
 
 def brisk_text(text: str) -> str:
