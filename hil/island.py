@@ -43,21 +43,18 @@ def make_genset(config: GensetConfig | None, nominal_hz: float) -> Genset | None
 
 
 class Island:
-    """The set's and the tie's part of a rig."""
+    """The set's and the tie's part of a rig. Without a set it does nothing, and says so when it is told to."""
 
-    def __init__(
-        self, config: GensetConfig, genset: Genset, plant: Plant, fleet: Fleet, field: Field, clock: Clock
-    ) -> None:
-        self._config = config
-        self._genset = genset
+    def __init__(self, config: GensetConfig | None, plant: Plant, fleet: Fleet, field: Field, clock: Clock) -> None:
+        self._tie_open = config.tie_open if config is not None else ""
         self._plant = plant
         self._fleet = fleet
         self._field = field
         self._clock = clock
         self._fed = True
         self.operations: dict[str, Callable[..., Any]] = {
-            "island": lambda: self.switch(closed=False),
-            "tie": lambda: self.switch(closed=True),
+            "island": self.island,
+            "tie": self.tie,
             "genset": self.genset,
             "set_point": self.set_point,
         }
@@ -78,42 +75,60 @@ class Island:
         for endpoint in self._fleet.endpoints.values():
             self._fleet.feed(endpoint, _BUS, fed=self._fed)
 
-    def switch(self, *, closed: bool) -> None:
-        """The tie opens or closes now."""
-        self._plant.advance(self._clock())
-        self._plant.tied = closed
-        self._show()
-        self.once()
+    def island(self) -> None:
+        """The tie opens now."""
+        self._set()
+        self._switch(closed=False)
+
+    def tie(self) -> None:
+        """The tie closes now."""
+        self._set()
+        self._switch(closed=True)
 
     def genset(self, deed: str) -> None:
         """The set is tripped or started."""
-        self._plant.advance(self._clock())
+        genset = self._set()
         if deed == "trip":
-            self._genset.trip("told")
+            genset.trip("told")
         elif deed == "start":
-            self._genset.start()
+            genset.start()
         else:
             raise ValueError(f"a genset can be told to trip or to start, not to {deed!r}")
         self.once()
 
     def set_point(self, watts: float) -> None:
         """What the set makes at nominal frequency."""
-        self._plant.advance(self._clock())
-        self._genset.set_pu = watts / self._genset.rated_w
+        genset = self._set()
+        genset.set_pu = watts / genset.rated_w
 
     def state(self) -> dict[str, Any]:
-        """What is really so."""
+        """What is really so; nothing of a rig without a set."""
+        genset = self._plant.genset
+        if genset is None:
+            return {}
         return {
             "tied": self._plant.tied,
             "live": self._plant.live,
-            "running": self._genset.running,
-            "tripped": self._genset.tripped,
-            "watts": self._genset.watts,
-            "hertz": self._genset.hertz,
-            "below_min_s": self._genset.below_min_s,
+            "running": genset.running,
+            "tripped": genset.tripped,
+            "watts": genset.watts,
+            "hertz": genset.hertz,
+            "below_min_s": genset.below_min_s,
         }
 
+    def _set(self) -> Genset:
+        """The set, as it is now."""
+        if self._plant.genset is None:
+            raise ValueError("this rig has no generating set; set RigConfig.genset")
+        self._plant.advance(self._clock())
+        return self._plant.genset
+
+    def _switch(self, *, closed: bool) -> None:
+        self._plant.tied = closed
+        self._show()
+        self.once()
+
     def _show(self) -> None:
-        plc, _, name = self._config.tie_open.partition(".")
+        plc, _, name = self._tie_open.partition(".")
         if plc:
             self._field.input(plc, name, not self._plant.tied)

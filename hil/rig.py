@@ -124,9 +124,7 @@ class Rig:
         self._add_meters()
         self.field = Field(config.tanks, config.switchgears, self.fleet, self.gpu_host.watts, clock)
         self._add_plcs()
-        self.island: Island | None = None
-        if config.genset is not None and self.plant.genset is not None:
-            self.island = Island(config.genset, self.plant.genset, self.plant, self.fleet, self.field, clock)
+        self.island = Island(config.genset, self.plant, self.fleet, self.field, clock)
         self.operations: dict[str, Callable[..., Any]] = {
             "frequency": self.frequency,
             "play": self.play,
@@ -146,7 +144,7 @@ class Rig:
             "drain": Drain(self),
             **self.gpu_host.operations,
             **self.field.operations,
-            **(self.island.operations if self.island is not None else {}),
+            **self.island.operations,
         }
 
     async def open(self) -> None:
@@ -185,7 +183,7 @@ class Rig:
         renewing = {f"meter:{name}": meter.run() for name, meter in self.meters.items()}
         if self.config.gpus:
             renewing["gpus"] = self.gpu_host.run()
-        if self.island is not None:
+        if self.config.genset is not None:
             renewing["island"] = self.island.run()
         return renewing | {f"plc:{name}": plc.run() for name, plc in self.field.plcs.items()}
 
@@ -268,7 +266,7 @@ class Rig:
             "on": sum(1 for endpoint in self.fleet.endpoints.values() if endpoint.miner.hashing),
             "miners": miners,
             "inference": self.gpu_host.state(),
-            **({"island": self.island.state()} if self.island is not None else {}),
+            "island": self.island.state(),
         }
 
     def stamps(self) -> dict[str, Any]:

@@ -48,7 +48,6 @@ class Yard:
 
     def run(self, seconds: float) -> None:
         """Time passes: the plant turns, and every meter is renewed each 200 ms."""
-        assert self.rig.island is not None
         for turn in range(round(seconds * 50)):
             self.clock.move(0.02)
             self.rig.island.once()
@@ -187,6 +186,16 @@ def test_the_same_seed_is_the_same_course_and_another_is_another() -> None:
 def test_a_deed_that_no_set_can_do_is_refused(arguments: dict[str, str], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         Yard().do("genset", **arguments)
+
+
+@pytest.mark.parametrize("operation", ["island", "tie"])
+def test_a_rig_without_a_set_says_so(operation: str) -> None:
+    rig = Rig(RigConfig())
+
+    with pytest.raises(ValueError, match=r"RigConfig\.genset"):
+        asyncio.run(rig.do(operation))
+
+    assert asyncio.run(rig.do("state"))["island"] == {}
 
 
 def test_a_meter_at_no_place_is_refused_with_the_places() -> None:
