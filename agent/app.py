@@ -276,6 +276,7 @@ class Agent:
                 ctl_body(
                     self.file.site.control,
                     report.circuit_states(self.tree, self.board),
+                    tie=str(self.board.state.tie or "unknown"),
                     response=report.responses(self.board),
                     tags=self.people.held(),
                     commissioned=self.file.site.commissioned is not None,

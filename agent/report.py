@@ -188,6 +188,7 @@ def status(board: Board, site: Mapping[str, Any], now_ns: int) -> dict[str, Any]
         "ladder": _ladder(board),
         "devices": _devices(board, image, now_ns),
         "response": [{"rule": rule, "kw": _kw(watts), "ms": ms} for rule, watts, ms in responses(board)],
+        "tie": str(board.state.tie or "unknown"),
         "lowered": len(board.state.durable.lowered),
         "rising": sum(not up.arrived for up in board.state.durable.rising.values()),
         "armed": len(board.armed.armed_loads),

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from agent.config import ContactorTable, CoolingRule, GpusTable, MinersTable, SiteFile
 from agent.core.rules import Rule
-from agent.core.site import Circuit, Contactor, Load, Meter, Plc, Site, Step, Tank
+from agent.core.site import Circuit, Contact, Contactor, Load, Meter, Plc, Site, Step, Tank
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS, NS_PER_S
 from agent.shell.volley import Target
@@ -71,6 +71,7 @@ def translate(file: SiteFile, gpus: Mapping[str, tuple[GpuSteps, ...]]) -> Trans
         ),
         (),
         tuple(_plc(file, table.id) for table in file.plcs),
+        _contact(file, file.site.islanded_when),
     )
     tree = Tree(site)
     contactors = tuple(_contactor(table, tree, strings) for table in file.contactors)
@@ -104,6 +105,7 @@ def _circuits(file: SiteFile) -> list[Circuit]:
             None if table.fallback_kw is None else table.fallback_kw * 1000,
             _or_infinite(table.ramp_down_kw_per_min, 1000 / 60),
             int(table.blind_after_s * NS_PER_S),
+            _or_infinite(table.jump_down_island_kw, 1000),
         )
         for table in file.circuits
     ]
@@ -123,6 +125,12 @@ def _meters(file: SiteFile) -> list[Meter]:
 def _plc(file: SiteFile, name: str) -> Plc:
     table = next(table for table in file.plcs if table.id == name)
     return Plc(table.id, table.fast_ms * NS_PER_MS, int(table.blind_after_s * NS_PER_S))
+
+
+def _contact(file: SiteFile, written: str | None) -> Contact | None:
+    if written is None:
+        return None
+    return Contact(written, _plc(file, written.partition(".")[0]).poll_ns)
 
 
 def _load(table: MinersTable, name: str, rated_w: float, dialect: Dialect, tank: str | None) -> Load:

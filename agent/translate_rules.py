@@ -59,6 +59,7 @@ def _under_frequency(file: SiteFile, table: UnderFrequencyRule, acts: bool) -> l
             None if table.shed_kw is None else table.shed_kw * 1000,
             None if table.to_kw is None else table.to_kw * 1000,
             acts,
+            table.when,
         )
     ]
 

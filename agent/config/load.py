@@ -18,7 +18,7 @@ from agent.config.links import check_links
 from agent.config.loads import UNIX, GpusTable
 from agent.config.meters import check_meters
 from agent.config.notyet import RULE_KINDS, TABLES, mend_not_yet
-from agent.config.plcs import check_plcs
+from agent.config.plcs import check_islanded_when, check_plcs
 from agent.config.profiles import load_profiles
 from agent.config.reading import Draft, Reader, Rows, nearest
 from agent.config.rules import CommandRule, CommsLossRule, CoolingWritten, PowerCapRule, RuleTable, UnderFrequencyRule
@@ -47,6 +47,7 @@ CHECKS: Final[tuple[Callable[[Draft], None], ...]] = (
     check_links,
     check_meters,
     check_plcs,
+    check_islanded_when,
     check_contactors,
     check_gpus,
     check_tanks,

@@ -6,8 +6,9 @@ A bit that site.toml names is known by that name everywhere, one that it leaves 
 from agent.config.devices import PlcTable
 from agent.config.lines import Path
 from agent.config.reading import Draft, nearest
+from agent.config.rules import UnderFrequencyRule
 from drivers.points import POINTS
-from drivers.profile import Profile
+from drivers.profile import Profile, wired
 
 
 def check_plcs(draft: Draft) -> None:
@@ -20,6 +21,29 @@ def check_plcs(draft: Draft) -> None:
         if plc.heartbeat_ms is not None and profile.heartbeat is None:
             mend = "take it out, or name a profile with [heartbeat]"
             draft.reader.fault((*path, "heartbeat_ms"), "its profile has no heartbeat", mend)
+
+
+def check_islanded_when(draft: Draft) -> None:
+    """The contact that says whether the site is an island, and rules and jumps that would need one."""
+    fault = draft.reader.fault
+    if draft.site is None:
+        return
+    written = draft.site.islanded_when
+    if written is None:
+        for path, rule in draft.rules:
+            if isinstance(rule, UnderFrequencyRule) and rule.when == "island":
+                fault((*path, "when"), "without [site] islanded_when this is never so", "add that, or write any")
+        return
+    name, _, bit = written.partition(".")
+    at: Path = ("site", "islanded_when")
+    plc = next((plc for _, plc in draft.plcs if plc.id == name), None)
+    if name not in draft.reader.ids("plc"):
+        ids = list(draft.reader.ids("plc"))
+        fault(at, f'there is no [[plc]] "{name}"', nearest(name, ids, "add it, with a bit that says so"))
+    elif plc is not None and plc.id in draft.profiles:
+        names = {one.name for one in wired(draft.profiles[plc.id], plc.bits).bits}
+        if bit not in names:
+            fault(at, f'PLC "{name}" has no bit "{bit}"', nearest(bit, names, "add it to its [plc.bits]"))
 
 
 def _check_bits(draft: Draft, path: Path, plc: PlcTable, profile: Profile) -> None:

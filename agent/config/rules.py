@@ -23,8 +23,8 @@ class UnderFrequencyRule(
     arm: Arm | None = None
     circuit: Id
     when: Annotated[
-        Literal["tied", "any"],
-        Meta(description="without islanded_when a site counts as tied, so both are always so"),
+        Literal["tied", "island", "any"],
+        Meta(description="what the site must be for a shed to begin; without islanded_when it is tied"),
     ] = "tied"
     shed_below_hz: Annotated[Hz, Meta(description="sheds on the crossing from at or above to below", examples=[59.7])]
     confirm_refreshes: Annotated[

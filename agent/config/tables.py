@@ -45,6 +45,18 @@ class SiteTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ]
         | None
     ) = None
+    islanded_when: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^[a-z0-9][a-z0-9-]{0,31}\.[a-z0-9_]{1,32}$",
+                description="PLC.BIT that is 1 while the site is an island; left out: it can never be one",
+                examples=["switchgear.q52g_open"],
+                extra=at_least('write a [[plc]] and one of its bits, such as "switchgear.q52g_open"'),
+            ),
+        ]
+        | None
+    ) = None
     contacts: Annotated[dict[Text, Text], Meta(max_length=16, description="whom to call; for people")] = {}
 
 
@@ -52,6 +64,12 @@ class JumpDown(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The largest single reduction, by what the site is tied to."""
 
     tied: Annotated[PowerKw, Meta(description="kW at once while tied to the grid")]
+    island: (
+        Annotated[
+            PowerKw, Meta(description="kW at once on an island, or where the tie is not known; left out: as tied")
+        ]
+        | None
+    ) = None
 
 
 class CircuitTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -89,6 +107,12 @@ class CircuitTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def jump_down_tied_kw(self) -> float | None:
         """The largest single reduction while tied to the grid; None does not limit."""
         return self.jump_down_kw.tied if isinstance(self.jump_down_kw, JumpDown) else self.jump_down_kw
+
+    @property
+    def jump_down_island_kw(self) -> float | None:
+        """The same on an island."""
+        island_kw = self.jump_down_kw.island if isinstance(self.jump_down_kw, JumpDown) else None
+        return self.jump_down_tied_kw if island_kw is None else island_kw
 
 
 class MqttTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

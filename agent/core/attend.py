@@ -93,6 +93,7 @@ def attend(
         setpoints += raised.setpoints
     state, said = commands.attend(tree, state, image, found, bounds, now_ns)
     notes += said
+    notes += tell.tied(before, state, now_ns)
     state, alarms = tell.alarms(tree, state, now_ns)
     notes += alarms
     if state.mistrusted and min(state.mistrusted.values()) <= now_ns:

@@ -44,8 +44,10 @@ from agent.core.state import (
     Refresh,
     RuleMemory,
     State,
+    Tie,
     Trouble,
 )
+from agent.core.tie import jump_down_w, tie_of
 from agent.core.tree import Tree, tank_node
 
 REFRESHES_KEPT = 16
@@ -66,6 +68,9 @@ def react(tree: Tree, rules: Rules, state: State, image: Image, armed: Armed, no
     """Lowers what must be lowered now."""
     found = nets(tree, state, image, armed, now_ns)
     state = _with_refreshes(tree, state, image)
+    tie = tie_of(tree, image, now_ns)
+    if tie is not state.tie:
+        state = replace(state, tie=tie)
     state, blind = _blindness(tree, state, found, armed, now_ns)
     state, bounds = _ask_rules(tree, rules, state, image, found, now_ns)
     bounds += blind
@@ -223,6 +228,8 @@ def _ask_tanks(
     """Every tank's bound while it is shed, the nodes whose loads may not rise, and those to be latched."""
     bounds: list[Bound] = []
     blocked = set(state.durable.latched)
+    if state.tie is Tie.UNKNOWN:
+        blocked.add(tree.site.circuits[0].id)
     latches: list[tuple[str, str]] = []
     memories: dict[str, CoolingMemory] = {}
     for rule in rules.cooling:
@@ -319,8 +326,9 @@ def _take(tree: Tree, state: State, image: Image, armed: Armed, binding: Bound, 
         return cut(without(ladder, gone), needed_w)
     if gone:
         ladder = without(ladder, gone)
+    tie = state.tie or Tie.UNKNOWN
     room_w = min(
-        tree.circuits[above].jump_down_w - outstanding(tree, state.durable, above, now_ns).later_w
+        jump_down_w(tree.circuits[above], tie) - outstanding(tree, state.durable, above, now_ns).later_w
         for above in tree.path[name]
     )
     return cut(ladder, needed_w, room_w)

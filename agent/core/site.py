@@ -91,10 +91,18 @@ class Circuit(Struct, frozen=True):
     unmetered_w: float = 0.0
     ramp_up_w_per_s: float = float("inf")
     jump_up_w: float = float("inf")
-    jump_down_w: float = float("inf")
+    jump_down_w: float = float("inf")  # while tied
     fallback_w: float | None = None
     ramp_down_w_per_s: float = float("inf")
     blind_after_ns: int = 5_000_000_000
+    jump_down_island_w: float = float("inf")  # on an island, and where the tie is unknown
+
+
+class Contact(Struct, frozen=True):
+    """A PLC's bit that means something to the whole site."""
+
+    point: str  # "switchgear.q52g_open"
+    poll_ns: int
 
 
 class Site(Struct, frozen=True):
@@ -110,3 +118,4 @@ class Site(Struct, frozen=True):
     tanks: tuple[Tank, ...] = ()
     contactors: tuple[Contactor, ...] = ()
     plcs: tuple[Plc, ...] = ()
+    islanded_when: Contact | None = None  # 1: the site is an island; None: it can never be one

@@ -26,6 +26,14 @@ class Mode(StrEnum):
     LATCHED = "LATCHED"
 
 
+class Tie(StrEnum):
+    """What the site hangs on."""
+
+    TIED = "tied"
+    ISLAND = "island"
+    UNKNOWN = "unknown"
+
+
 class Event(Struct, frozen=True):
     """One curtailment of one rule or command on one circuit, from binding to last return."""
 
@@ -192,4 +200,5 @@ class State(Struct, frozen=True):
     commands: Mapping[str, CommandMemory] = {}
     alarms: Mapping[str, str] = {}
     returns: Mapping[str, ReturnPlan] = {}
+    tie: Tie | None = None  # None: not looked at yet
     mistrusted: Mapping[str, int] = {}  # load -> until when it counts for nothing in the ladder

@@ -12,7 +12,7 @@ from agent.core.ladder import EMPTY, Armed
 from agent.core.notes import EventNote, Note
 from agent.core.power import Net
 from agent.core.site import BoundClass
-from agent.core.state import Cut, Event, Mode, State
+from agent.core.state import Cut, Event, Mode, State, Tie
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S
 from agent.core.verify import Verdict
@@ -170,6 +170,15 @@ def moded(circuit: str, old: Mode, new: Mode, net: Net, now_ns: int) -> list[Not
     else:
         return []
     return [EventNote(now_ns, "", kind, circuit, "blind", "protect", why, None, net.meter, net.watts)]
+
+
+def tied(before: State, state: State, now_ns: int) -> list[Note]:
+    """The site became an island, or is tied again, or nobody knows."""
+    if state.tie is before.tie or (before.tie is None and state.tie is Tie.TIED):
+        return []
+    words = {Tie.TIED: "the site is tied to the grid again", Tie.ISLAND: "the site is an island"}
+    why = words.get(state.tie or Tie.UNKNOWN, "whether the site is an island is not known: nothing rises")
+    return [EventNote(now_ns, "", "clear" if state.tie is Tie.TIED else "alarm", "", "tie", "protect", why)]
 
 
 def alarms(tree: Tree, state: State, now_ns: int) -> tuple[State, list[Note]]:

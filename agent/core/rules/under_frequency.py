@@ -14,9 +14,12 @@ from agent.core.bounds import Bound
 from agent.core.image import Image
 from agent.core.rules.gate import Gated, gate
 from agent.core.site import BoundClass
-from agent.core.state import Event, Refresh, RuleMemory, State
+from agent.core.state import Event, Refresh, RuleMemory, State, Tie
+from agent.core.tie import may_begin
 from agent.core.tree import Tree
 
+NOT_TIED = Gated(None, "the site is not tied, or it is not known")
+NOT_ISLAND = Gated(None, "the site is no island")
 BASELINE_REFRESHES = 5
 NOISE_PU = 0.005  # class 0.5 meter: steadier than this it cannot be judged
 
@@ -34,6 +37,7 @@ class UnderFrequency(Struct, frozen=True, tag="under_frequency"):
     shed_w: float | None = None  # below what it drew before; or
     to_w: float | None = None
     acts: bool = True
+    when: str = "any"  # tied | island | any: what the site must be for a shed to begin
 
 
 def decide_under_frequency(
@@ -55,6 +59,8 @@ def decide_under_frequency(
     gated = gate(keys, refreshes, image, now_ns)
     if open_event is not None:
         return _while_open(rule, memory, gated, now_ns, open_event)
+    if gated.hz is not None and not may_begin(rule.when, state.tie or Tie.UNKNOWN):
+        gated = NOT_ISLAND if state.tie is Tie.TIED else NOT_TIED
     if gated.hz is None:
         return _unavailable(memory, gated, now_ns), None
     pulse = image.pulses[rule.meter]
