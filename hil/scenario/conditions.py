@@ -25,6 +25,7 @@ class Condition(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     power_kw_below: float | None = None
     power_kw_above: float | None = None
     hz_below: float | None = None  # what the meter measures
+    hz_above: float | None = None
     response: bool | None = None  # whether the frequency rule says it could give anything
     ack: str | None = None  # the newest status of a command
     of: str | None = None  # ... of this entry's
@@ -119,8 +120,11 @@ def _power(condition: Condition, sight: Sight) -> str:
 
 
 def _hertz(condition: Condition, sight: Sight) -> str:
-    hertz, below = sight.hertz(), condition.hz_below
-    return "" if hertz is not None and below is not None and hertz < below else f"below {below} Hz: it is {hertz}"
+    hertz = sight.hertz()
+    below, above = condition.hz_below, condition.hz_above
+    if below is not None and (hertz is None or hertz >= below):
+        return f"below {below} Hz: it is {hertz}"
+    return f"above {above} Hz: it is {hertz}" if above is not None and (hertz is None or hertz <= above) else ""
 
 
 def _response(condition: Condition, sight: Sight) -> str:
@@ -184,6 +188,7 @@ _CHECKS: dict[str, Callable[[Condition, Sight], str]] = {
     "power_kw_below": _power,
     "power_kw_above": _power,
     "hz_below": _hertz,
+    "hz_above": _hertz,
     "response": _response,
     "ack": _ack,
     "closed": lambda condition, sight: _contactor(condition.closed, True, sight),
