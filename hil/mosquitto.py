@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from hil.loopback import free_port
 from hil.waiting import eventually
 
 _CONFIG = """\
@@ -30,7 +31,7 @@ class Mosquitto:
     """One mosquitto; it ends with its `with` block."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -58,7 +59,7 @@ class Mosquitto:
         if self._process is not None:
             self._process.send_signal(signal.SIGCONT)
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(60)
             self._process = None
 
     def freeze(self) -> None:
@@ -82,10 +83,3 @@ def program() -> str:
     if found is None:
         raise FileNotFoundError("no mosquitto: run packaging/setup.sh debian")
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
