@@ -35,7 +35,7 @@ class Ears:
 
     def __enter__(self) -> Self:
         self._client.loop_start()
-        if not self._subscribed.wait(20):
+        if not self._subscribed.wait(60):
             raise AssertionError("not subscribed within 20 s")
         return self
 

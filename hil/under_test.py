@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 SOCKET_NAME = "ballast.sock"  # in its state_dir
-STOP_S = 10.0
-_ANSWER_S = 5.0
+STOP_S = 60.0  # a safety net, as all of these
+_ANSWER_S = 20.0
 
 
 class Died(Exception):
@@ -115,7 +115,7 @@ class Gpud(Program):
 def person(path: Path, verb: str, target: str, *more: str, by: str = "Ada", why: str = "a test") -> str:
     """`ballast tag|untag|local|ack|release`, as a person does it; what it said. ValueError when it was refused."""
     words = [ballast(), verb, target, "--by", by, "--why", why, "--socket", str(path), *more]
-    done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
     if done.returncode != 0:
         raise ValueError(f"ballast {verb} {target}: {done.stderr.strip()}")
     return done.stdout

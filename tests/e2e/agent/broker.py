@@ -2,9 +2,9 @@
 
 from hil.ears import Ears as AnyEars
 from hil.mosquitto import Mosquitto as Broker
-from hil.waiting import eventually
+from hil.waiting import WITHIN_S, eventually
 
-__all__ = ["ROOT", "Broker", "Ears", "eventually"]
+__all__ = ["ROOT", "WITHIN_S", "Broker", "Ears", "eventually"]
 
 ROOT = "ballast"
 

@@ -27,7 +27,7 @@ from hil.remote import RigProcess
 from hil.rig import MeterConfig, MinerGroup, RigConfig
 from hil.under_test import Agent
 from hil.under_test import ballast as ballast
-from tests.e2e.agent.broker import ROOT, Broker, Ears, eventually
+from tests.e2e.agent.broker import ROOT, WITHIN_S, Broker, Ears, eventually
 from tests.e2e.agent.issuer import Issuer, keyring
 
 AGENT = "ctl-1"
@@ -141,7 +141,7 @@ class Site:
         """What it logged."""
         return self._agent.words()
 
-    def eventually(self, what: str, seen: Callable[[], Any], within_s: float = 15.0) -> Any:
+    def eventually(self, what: str, seen: Callable[[], Any], within_s: float = WITHIN_S) -> Any:
         """broker.eventually, with the agent's words where it fails."""
         try:
             return eventually(what, seen, within_s)

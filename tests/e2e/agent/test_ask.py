@@ -22,7 +22,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[S
 
 def ask(*words: str) -> subprocess.CompletedProcess[str]:
     """One command as a person gives it."""
-    return subprocess.run([ballast(), *words], capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run([ballast(), *words], capture_output=True, text=True, timeout=60, check=False)
 
 
 def told(*words: str) -> Any:

@@ -77,7 +77,7 @@ def test_a_crossing_sheds_is_proven_at_the_meter_signed_and_returns_by_ramp(site
     off = site.told("off")
     site.rig.do("frequency", hz=50.0)
     recovered_ns = now_ns()
-    site.eventually("over", lambda: site.events("end", "ufr"), 30)
+    site.eventually("over", lambda: site.events("end", "ufr"))
     on = site.told("on")
 
     assert min(off.values()) > crossed_ns

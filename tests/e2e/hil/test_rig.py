@@ -16,7 +16,7 @@ from hil.rig import MeterConfig, MinerGroup, RigConfig
 from tests.e2e.hil.conftest import Ask, mbpoll
 
 _MINERS = 5
-_QUICK_S = 10.0  # patience of the tests, not a limit of the rig
+_QUICK_S = 60.0  # patience of the tests, not a limit of the rig
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], Awaitable[None]]], None]:
     def runs(story: Callable[[], Awaitable[None]]) -> None:
         async def whole() -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 await story()
 
         with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:

@@ -45,7 +45,7 @@ class Mosquitto:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
         )
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await self._accepts():
                 assert self._process.returncode is None, "mosquitto ended; see its configuration"
                 await asyncio.sleep(0.02)
