@@ -19,7 +19,7 @@ from tests.e2e.modbus.bad_line import BadLine, RtuTurn, late, pty_pair, silent, 
 
 READS = 10_000
 SHORT_S = 0.01
-LONG_S = 10.0
+LONG_S = 60.0
 
 Story = Callable[[BadLine, Link], Awaitable[None]]
 Carry = Callable[[BadLine, Path, float], AsyncIterator[Link]]
@@ -97,6 +97,7 @@ async def good_again(link: Link, at: int = 300, count: int = 4) -> None:
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.apart(60)
 def test_of_ten_thousand_reads_with_every_tenth_late_none_has_another_registers_value(
     carrier: str, tmp_path: Path
 ) -> None:
