@@ -189,7 +189,7 @@ def _rows(marks: Sequence[Mark], x: Scale) -> list[int]:
     for mark in marks:
         left = _name_left(mark, x)
         row = next((row for row, end in enumerate(ends) if end <= left), len(ends))
-        ends[row : row + 1] = [left + _LETTER * len(mark.name) + 6]
+        ends[row : row + 1] = [left + _LETTER * len(mark.name) + 10]
         rows.append(row)
     return rows
 

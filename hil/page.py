@@ -172,7 +172,7 @@ summary { cursor: pointer; } summary .badge { display: inline-block; min-width: 
 @media (max-width: 36rem) { .wide { display: none; } .narrow { display: block; } summary .badge { min-width: 0; } }
 .scroll { overflow-x: auto; margin: .5rem 0 1.2rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; overflow-wrap: normal; }
-td, th { text-align: left; padding: .35rem .6rem .35rem 0; border-top: 1px solid var(--grid); vertical-align: top; }
+td, th { text-align: left; padding: .35rem .8rem .35rem 0; border-top: 1px solid var(--grid); vertical-align: top; }
 th { color: var(--quiet); font-weight: 600; } .number { text-align: right; white-space: nowrap;
   font-variant-numeric: tabular-nums; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; margin: .3rem 0; padding: .4rem 0;

@@ -148,7 +148,10 @@ def _scenario(pair: Pair) -> str:
     takes = pair.takes
     from_s, to_s = plots.ends(takes)
     markup = [page.plot(panel, from_s, to_s) for panel in plots.panels(takes)]
-    markup += [page.distribution(histogram) for histogram in plots.histograms(takes)]
+    markup += [
+        page.distribution(histogram)
+        for histogram in plots.histograms([(take.name, take.result.latencies) for take in takes])
+    ]
     words = f"{takes[-1].result.title}: {_word(pair.a)}, then {_word(pair.b)}"
     return page.fold(words, markup or [page.paragraph("Neither run drew anything.")], opened=pair.worse)
 

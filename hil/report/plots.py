@@ -12,7 +12,7 @@ from msgspec import Struct
 from hil.drawing import STYLES, Mark
 from hil.histogram import Histogram, Times
 from hil.plot import Line, Panel
-from hil.results import ScenarioResult, Series
+from hil.results import Latency, ScenarioResult, Series
 
 _TITLES = {"power": "Power against limit", "loads": "Loads by step", "gpus": "GPUs"}
 _FROM_ZERO = {"W", "kW", "loads", "ms", "s", "A", "%"}  # of other units zero is no natural end of the axis
@@ -48,15 +48,15 @@ def panels(takes: Sequence[Take]) -> list[Panel]:
     return drawn
 
 
-def histograms(takes: Sequence[Take]) -> list[Histogram]:
-    """One for each name of times."""
+def histograms(sides: Sequence[tuple[str, Sequence[Latency]]]) -> list[Histogram]:
+    """One for each name of times, the agent's first; a side is what its lines are called, and its times."""
     named: dict[tuple[str, str], list[Times]] = {}
-    for subject_is_agent in (True, False):
-        for take in takes:
-            for latency in take.result.latencies:
-                if (latency.subject == "agent") is subject_is_agent:
-                    called = f"{take.name} {latency.subject}".strip()
-                    named.setdefault((latency.name, latency.unit), []).append(Times(called, latency.samples))
+    for of_agent in (True, False):
+        for side, latencies in sides:
+            for one in latencies:
+                if (one.subject == "agent") is of_agent:
+                    times = Times(f"{side} {one.subject}".strip(), one.samples)
+                    named.setdefault((one.name, one.unit), []).append(times)
     return [Histogram(name, unit, times) for (name, unit), times in named.items()]
 
 

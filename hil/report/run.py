@@ -1,7 +1,8 @@
 """The page of one run: how it ended at a glance, then each scenario with what it stands for, expected, saw and did.
 
-A scenario that passed is folded; one that did not is open. `Held` are the signed records that came while it ran, which
-the page carries with it, so that it can be handed on alone.
+A scenario that passed is folded; one that did not is open. `Held` are the records that came while it ran, which the
+page carries with it, so that it can be handed on alone. Few reactions happen in one scenario: what was timed in several
+is shown of all of them together as well.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,8 +14,9 @@ from hil.report import plots
 from hil.report.plots import Take
 from hil.results import Expectation, Latency, RunResult, ScenarioResult, Verdict
 
-Held = Mapping[str, Sequence[str]]  # scenario -> its event records, a line each
+Held = Mapping[str, Sequence[str]]  # scenario -> its records but for telemetry, a line each
 
+_ENOUGH = 10  # samples; of fewer a table says it all
 _ORDER = (Verdict.ERROR, Verdict.FAILED, Verdict.NOT_RUNNABLE, Verdict.PASSED)
 
 
@@ -25,6 +27,7 @@ def run_page(run: RunResult, held: Held) -> str:
         [
             page.heading(f"Run of the rig {run.rig}", _ok(run), _outcome(run), _notes(run)),
             page.check_list([_summary(run, one) for one in _worst_first(run)]),
+            *_all_times(run),
             "<h2>Scenarios</h2>",
             *[_scenario(_anchor(run, one), one, held.get(one.name, ())) for one in _worst_first(run)],
             "<h2>Where it ran</h2>",
@@ -59,7 +62,7 @@ def _anchor(run: RunResult, one: ScenarioResult) -> str:
 
 
 def _summary(run: RunResult, one: ScenarioResult) -> Check:
-    return Check(one.verdict, one.title, one.why or one.stands_for, "", f"#{_anchor(run, one)}")
+    return Check(one.verdict, one.title, one.why, href=f"#{_anchor(run, one)}")
 
 
 def _scenario(anchor: str, one: ScenarioResult, records: Sequence[str]) -> str:
@@ -72,7 +75,7 @@ def _scenario(anchor: str, one: ScenarioResult, records: Sequence[str]) -> str:
         page.check_list([_expectation(expectation) for expectation in one.expectations]),
         *[page.plot(panel, from_s, to_s) for panel in plots.panels(takes)],
         *_moments(one),
-        *_times(one),
+        *(["<h3>Times, measured outside the agent</h3>", *_times(one.latencies)] if one.latencies else []),
         *_records(records),
         *_files(one),
     ]
@@ -99,18 +102,34 @@ def _moments(one: ScenarioResult) -> list[str]:
     return ["<h3>What was done and what happened</h3>", page.table(("mark", "at", "kind", "what"), rows, numbers=(1,))]
 
 
-def _times(one: ScenarioResult) -> list[str]:
+def _times(latencies: Sequence[Latency]) -> list[str]:
+    """A histogram of those that have the same name, where there is enough for one, and their percentiles."""
+    head = ("subject", "number", *[name for name, _ in PERCENTILES], "longest")
     markup = []
-    for histogram in plots.histograms([Take("", one)]):
-        same = [
-            latency for latency in one.latencies if (latency.name, latency.unit) == (histogram.title, histogram.unit)
-        ]
-        head = ("subject", "number", *[name for name, _ in PERCENTILES], "longest")
+    for histogram in plots.histograms([("", latencies)]):
+        same = [one for one in latencies if (one.name, one.unit) == (histogram.title, histogram.unit)]
+        enough = any(len(times.values) >= _ENOUGH for times in histogram.times)
         markup += [
-            page.distribution(histogram),
-            page.table(head, [_latency(latency) for latency in same], numbers=range(1, len(head))),
+            page.distribution(histogram) if enough else page.paragraph(histogram.title),
+            page.table(head, [_latency(one) for one in same], numbers=range(1, len(head))),
         ]
-    return ["<h3>Times, measured outside the agent</h3>", *markup] if markup else []
+    return markup
+
+
+def _all_times(run: RunResult) -> list[str]:
+    """What was timed in more than one scenario, of all of them together."""
+    pooled: dict[tuple[str, str, str], list[Latency]] = {}
+    for one in run.scenarios:
+        for latency in one.latencies:
+            pooled.setdefault((latency.name, latency.unit, latency.subject), []).append(latency)
+    together = [
+        Latency(name, unit, tuple(sample for one in several for sample in one.samples), subject)
+        for (name, unit, subject), several in pooled.items()
+        if len(several) > 1
+    ]
+    return (
+        ["<h2>Times, measured outside the agent, of all scenarios together</h2>", *_times(together)] if together else []
+    )
 
 
 def _latency(one: Latency) -> tuple[str, ...]:
@@ -122,7 +141,7 @@ def _latency(one: Latency) -> tuple[str, ...]:
 def _records(records: Sequence[str]) -> list[str]:
     if not records:
         return []
-    return [page.fold(f"{len(records)} event records, as they were signed", [page.preformatted(records)])]
+    return [page.fold(f"{len(records)} records whose signatures verified", [page.preformatted(records)])]
 
 
 def _files(one: ScenarioResult) -> list[str]:

@@ -105,3 +105,25 @@ def test_what_is_not_seen_is_said_in_words() -> None:
 
     assert drawings
     assert all(len(drawing.get("aria-label", "")) > 20 for drawing in drawings)
+
+
+def test_times_of_several_scenarios_are_also_shown_together() -> None:
+    run = a_run()
+    twice = (*run.scenarios, msgspec.structs.replace(run.scenarios[0], name="again"))
+
+    said = words(run_page(msgspec.structs.replace(run, scenarios=twice), {}))
+
+    assert "of all scenarios together" in said
+    assert " 800 " in said
+    assert "of all scenarios together" not in words(run_page(run, {}))
+
+
+def test_a_few_times_are_a_table_alone() -> None:
+    run = a_run()
+    few = tuple(msgspec.structs.replace(one, samples=one.samples[:3]) for one in run.scenarios[0].latencies)
+    only = msgspec.structs.replace(run.scenarios[0], latencies=few, series=())
+
+    page = run_page(msgspec.structs.replace(run, scenarios=(only,)), {})
+
+    assert list(parsed(page).iter("svg")) == []
+    assert "last byte of the verb read" in words(page)
