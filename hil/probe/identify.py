@@ -41,10 +41,9 @@ class Known(Struct, frozen=True):
         return tuple(_moved(item, self.reading.shift) for item in self.sheet.items)
 
 
-def identify(session: Session, report: Report, profile: str | None, nominal_ln_v: float | None) -> Known:
+def identify(session: Session, report: Report, sheet: Sheet | None, nominal_ln_v: float | None) -> Known:
     """What it is; Unusable when no profile is named and none of ours fits."""
-    if profile is not None:
-        sheet = load_sheet(profile)
+    if sheet is not None:
         located = _located(session, sheet)
         if located is None:
             raise Unusable(f"{session.place} is no SunSpec device with a model of {sheet.name}", "name another profile")

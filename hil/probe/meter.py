@@ -22,7 +22,7 @@ from hil.probe.place import Place
 from hil.probe.progress import Progress
 from hil.probe.report import Report, Table
 from hil.probe.session import Session
-from hil.probe.sheet import Bit, Item, Sheet
+from hil.probe.sheet import Bit, Item, Sheet, load_sheet
 from hil.probe.spread import Renewal, renewal, short, spread
 
 Actuate = Callable[[Session, Report, Sheet], None]
@@ -64,12 +64,13 @@ def probe_modbus(
     """Everything; raises a Failure where the device cannot be measured at all."""
     start_s = time.monotonic()
     report = Report(asked.kind, f"{asked.place}, unit {asked.unit}")
+    sheet = None if asked.profile is None else load_sheet(asked.profile)
     progress.stage("asking who it is")
     session = Session(asked.place, asked.unit, dump, progress, asked.timeout_s)
     try:
         session.client.read("holding", 0, 1)  # any answer will do, an exception too; silence ends the probe here
         report.device = device_name(session)
-        known = identify(session, report, asked.profile, asked.nominal_ln_v)
+        known = identify(session, report, sheet, asked.nominal_ln_v)
         measured = Measured(known)
         _measure(session, asked, report, measured)
         if actuate is not None:

@@ -16,6 +16,7 @@ from hil.probe.place import Place
 from hil.probe.progress import Progress
 from hil.probe.report import Report
 from hil.probe.session import Session
+from hil.probe.sheet import load_sheet
 
 _SPACING_S = 0.02
 _PAUSE_S = 0.5  # after a failure, before the next attempt
@@ -27,8 +28,9 @@ class MeterWatch:
     def __init__(self, place: Place, unit: int, profile: str | None, dump: Dump, report: Report) -> None:
         self.series: list[tuple[int, float]] = []
         self.failures = 0
+        sheet = None if profile is None else load_sheet(profile)
         self._session = Session(place, unit, dump, Progress(on=False), 1.0)
-        known = identify(self._session, report, profile, None)
+        known = identify(self._session, report, sheet, None)
         power = [item for item in known.items if item.name == "power_w"]
         if not power:
             raise Unusable(f"{known.sheet.name} has no power_w", "name another meter for --at-meter")
