@@ -60,8 +60,7 @@ class PlayedRig(Protocol):
 
     modbus: dict[str, str]  # meter or PLC -> where the agent finds it
     miners: dict[str, tuple[str, ...]]  # group -> addresses
-    gpud: str  # where the agent finds the GPUs; "" when the rig's user starts gpud over `gpud_environment`
-    gpud_environment: dict[str, str]
+    gpud_environment: dict[str, str]  # over which the rig's user starts a gpud for fake GPUs
 
     def lacks(self, verb: str, device: str) -> str:
         """Why this verb or sight is not to be had of a device; "" when it is."""

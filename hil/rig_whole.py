@@ -15,7 +15,8 @@ from typing import Any, Self
 import msgspec
 
 from hil import rig_protocols as verbs
-from hil.remote import RigProcess, free_block
+from hil.loopback import free_block, free_net
+from hil.remote import RigProcess
 from hil.rig import RigConfig
 from hil.rig_file import MeterDevice, MinersDevice, RigFile, RigFileError, SwitchgearDevice, TankDevice
 from hil.rig_protocols import Truth
@@ -28,14 +29,15 @@ _MINER_SILENCE = "never_accepts"
 class WholeRig:
     """One rig of a scenario; PlayedRig of hil/rig_protocols.py. It may be asked from several threads."""
 
-    def __init__(self, file: RigFile, seed: int) -> None:
+    def __init__(self, file: RigFile, seed: int = 0, *, for_floor: bool = False) -> None:
+        """for_floor: miners are at addresses that hil/bench's floor counts them by."""
         self.file = file
         self.modbus: dict[str, str] = {}
         self.miners: dict[str, tuple[str, ...]] = {}
-        self.gpud = file.gpus[0].at if file.gpus else ""
         self.gpud_environment: dict[str, str] = {}
-        self._place_miners()
-        self._process = RigProcess(self._config(seed))
+        self._seed = seed
+        self._for_floor = for_floor
+        self._process: RigProcess
         self._lock = threading.Lock()
         self._kinds = {
             one.id: kind for kind in ("meter", "miners", "tank", "switchgear", "gpus") for one in getattr(file, kind)
@@ -48,7 +50,8 @@ class WholeRig:
 
     def __enter__(self) -> Self:
         with contextlib.ExitStack() as opening:
-            opening.enter_context(self._process)
+            self._place_miners()
+            self._process = opening.enter_context(RigProcess(self._config()))
             for meter in self._real_meters.values():
                 opening.callback(meter.close)
             for relay in self._relays.values():
@@ -161,7 +164,7 @@ class WholeRig:
 
     def _place_miners(self) -> None:
         """Stand-ins get one block of loopback addresses, group after group."""
-        at = IPv4Address(free_block())
+        at = IPv4Address(f"{free_net()}.0.1" if self._for_floor else free_block())
         for group in self.file.miners:
             if group.real:
                 self.miners[group.id] = group.hosts
@@ -169,7 +172,7 @@ class WholeRig:
                 self.miners[group.id] = tuple(str(at + number) for number in range(group.count))
                 at += group.count
 
-    def _config(self, seed: int) -> RigConfig:
+    def _config(self) -> RigConfig:
         file = self.file
         groups = [
             {"first": self.miners[one.id][0], "count": one.count} | one.stand_in for one in file.miners if not one.real
@@ -192,7 +195,7 @@ class WholeRig:
             "tanks": tanks,
             "switchgears": gears,
             "gpus": sum(one.count for one in file.gpus if not one.real),
-            "seed": seed,
+            "seed": self._seed,
         }
         try:
             return msgspec.convert(whole, RigConfig)

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from hil.rig_file import RigFile, RigFileError
+from hil.rig_file import RigFile
 from hil.rig_whole import WholeRig
 from hil.scenario.file import Scenario
 from hil.scenario.place import not_here, not_on_this_rig
@@ -20,8 +20,7 @@ def choose(scenario: Scenario, rig: RigFile) -> Chosen:
     """Looks at it before anything is started."""
     try:
         part = rig.choose(scenario.head.uses, scenario.stand_in)
-        whole = WholeRig(part, seed=0)
-    except (ValueError, RigFileError) as error:
+    except ValueError as error:
         return Chosen(scenario, None, str(error))
-    why_not = not_on_this_rig(scenario, whole, part) or not_here(scenario)
+    why_not = not_on_this_rig(scenario, WholeRig(part), part) or not_here(scenario)
     return Chosen(scenario, part, why_not)

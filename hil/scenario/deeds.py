@@ -124,9 +124,9 @@ class Deeds:
     def _person(self, entry: Entry) -> None:
         does = _of(entry, verbs.Person)
         target = does.target
-        group, colon, _ = target.partition(":")
-        if colon:
+        if ":" in target:
             (address,) = expand(target, self._stage.loads)
+            group = next(name for name, miners in self._stage.rig.miners.items() if address in miners)
             target = f"{group}/{address}"
         more = ("--leave",) if does.leave else ()
         person(self._stage.agent.socket, does.verb, target, *more, why=self._stage.scenario.name)
@@ -137,7 +137,7 @@ class Deeds:
 
     def _step_clock(self, entry: Entry) -> None:
         assert self._stage.clock is not None
-        self._stage.clock.step(_of(entry, verbs.Step).s)
+        self._stage.clock.step(_of(entry, verbs.Step).by_s)
 
     def _disk(self) -> Any:
         assert self._stage.disk is not None

@@ -10,7 +10,6 @@ from pathlib import Path
 from hil.bench import programs
 from hil.bench.programs import Program
 from hil.results import Latency
-from hil.rig_file import MinersDevice
 from hil.scenario.file import Floor
 from hil.scenario.stage import Stage
 
@@ -25,7 +24,8 @@ def floor_latency(stage: Stage, floor: Floor, folder: Path) -> tuple[Latency, ..
     group = stage.file.miners[0]
     meter_port = stage.rig.modbus[stage.file.meter[0].id].rpartition(":")[2]
     net = stage.rig.miners[group.id][0].split(".")[1]
-    command = [str(folder / "floor"), meter_port, net, str(group.count), _dialect(group)]
+    dialect = str(group.stand_in["family"])
+    command = [str(folder / "floor"), meter_port, net, str(group.count), dialect, "volley"]
     each: list[float] = []
     last: list[float] = []
     with Program(command) as program:
@@ -59,7 +59,3 @@ def _told_ms(stage: Stage, begin_ns: int) -> list[float]:
         at_ns for verbs in stamps["miners"].values() for at_ns, step in verbs if step == "off" and at_ns >= begin_ns
     ]
     return sorted((at_ns - served[0]) / 1e6 for at_ns in told) if served else []
-
-
-def _dialect(group: MinersDevice) -> str:
-    return str(group.stand_in.get("family"))

@@ -1,5 +1,6 @@
 """Many scenarios, some at a time, each in a process of its own; one that hangs or crashes is an error of its own."""
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ from hil.scenario.place import prefix
 
 _AROUND_S = 240.0  # starting, settling, stopping and the floor, on a loaded machine; beyond limit_s it hangs
 _END_S = 20.0
+_LOG = "play.log"
 
 
 class SideBySide:
@@ -65,12 +67,13 @@ class SideBySide:
         if chosen.why_not:
             return _without(chosen, Verdict.NOT_RUNNABLE, chosen.why_not, 0.0)
         folder = self._out / scenario.name
+        if (folder / _LOG).exists():  # of an earlier run
+            shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / RESULT).unlink(missing_ok=True)
         words = [*prefix(scenario), sys.executable, "-m", "hil.scenario", str(scenario.path)]
         words += ["--rig", str(self._rig), "--out", str(self._out), "--seed", str(self._seed)]
         start_s = time.monotonic()
-        with (folder / "play.log").open("wb") as log:
+        with (folder / _LOG).open("wb") as log:
             with self._lock:
                 if self._closed:
                     return _without(chosen, Verdict.ERROR, "interrupted", 0.0)
@@ -87,7 +90,7 @@ class SideBySide:
         try:
             return msgspec.json.decode((folder / RESULT).read_bytes(), type=ScenarioResult)
         except (OSError, msgspec.DecodeError):
-            last = (folder / "play.log").read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            last = (folder / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
             why = f"its process ended with {process.returncode}: {last[0] if last else 'no words'}"
             return _without(chosen, Verdict.ERROR, why, took_s)
 

@@ -45,8 +45,8 @@ class Stage:
         self.file = file
         self.folder = folder
         self.state = folder / "state"
-        self.rig = WholeRig(file, seed)
-        self.loads = loads_of(file, self.rig.miners)
+        self.rig = WholeRig(file, seed, for_floor=scenario.floor is not None)
+        self.loads: dict[str, tuple[str, ...]] = {}
         self.issuers = Issuers()
         self.broker: Mosquitto | None = None
         self.ears: Ears | None = None
@@ -76,6 +76,7 @@ class Stage:
             if self.scenario.does("step_clock"):
                 self.clock = WallClock(self.folder)
             opening.enter_context(self.rig)
+            self.loads = loads_of(self.file, self.rig.miners)
             if self.scenario.head.uplink:
                 self.broker = opening.enter_context(Mosquitto(self.folder / "broker"))
             places = self._places()
@@ -109,6 +110,7 @@ class Stage:
         self.wait_for("the agent answers at its socket", lambda: not self.agent.status(), SETTLED_S)
         if settled:
             self.wait_for("the agent is settled", self._unsettled, SETTLED_S)
+            self.loads["ladder"] = self._ladder()
         self.epoch()
 
     def epoch(self) -> int:
@@ -148,6 +150,11 @@ class Stage:
             return "no ladder yet"
         wanted = self._ladder_wanted(status)
         return "" if len(status["ladder"]) >= wanted else f"{len(status['ladder'])} of {wanted} steps in its ladder"
+
+    def _ladder(self) -> tuple[str, ...]:
+        """The miners in shedding order, as its status tells it."""
+        rungs = [rung["load"].partition("/")[2] for rung in self.agent.status()["ladder"]]
+        return tuple(rung for rung in dict.fromkeys(rungs) if rung in self.loads["all"])
 
     def _ladder_wanted(self, status: dict[str, Any]) -> int:
         """Every load that runs has a step in it."""

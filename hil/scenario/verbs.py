@@ -115,7 +115,7 @@ class Loss(Arguments, frozen=True):
 class Step(Arguments, frozen=True):
     """step_clock: the agent's wall clock jumps; 0 is back at the machine's."""
 
-    s: float
+    by_s: float
 
 
 OWN: Final[dict[str, type[Arguments]]] = {

@@ -146,7 +146,7 @@ class Limit(Expect, frozen=True, tag="limit"):
 
 
 class StatusHas(Expect, frozen=True, tag="status"):
-    """A list of the agent's status, at the end, has this in it (or has not); `empty` for one that has nothing."""
+    """A part of the agent's status, at the end, has this in it; `empty` for one that has nothing."""
 
     key: str
     has: str = ""
@@ -155,7 +155,7 @@ class StatusHas(Expect, frozen=True, tag="status"):
     def judge(self, seen: Seen) -> Judged:
         value = seen.status.get(self.key)
         if self.empty:
-            return Judged(value == [], f"{self.key} is empty at the end", str(value))
+            return Judged(value is not None and not value, f"{self.key} is empty at the end", str(value))
         return Judged(self.has in str(value), f"{self.key} has {self.has!r} at the end", str(value))
 
 
