@@ -8,6 +8,8 @@ Theory, for a tank with a rated heat of Q:
     condenser   cooling water with flow m and supply T_in against vapour at T_v: m c (1 - exp(-UA / m c)) (T_v - T_in);
                 1.25 Q at nominal flow. Air and vapour share it: the higher the pressure, the more of it the vapour
                 reaches; all of it at 2 kPa. So a tank at Q rests at 1.6 kPa
+                The nominal flow is always what the rating needs; a sensor that shows another figure for it stands in
+                one of several branches
     relief      opens at 10 kPa: what leaves is gone, and the level falls
     fluid       liquid + vapour + lost is what was filled in
 
@@ -41,6 +43,7 @@ class Make(Struct, frozen=True):
     filled_pct: float
     vapour_kpa_per_kg_kw: float
     relief_kpa: float
+    flow_lpm_per_kw: float
     condenser_w_per_k_kw: float
     reached_all_kpa: float
     water_c: float
@@ -57,6 +60,7 @@ class TwoPhase:
         """Begins warm and at rest with this heat, if its condenser can take it."""
         self.make = make
         self.rated_kw = rated_w / 1000
+        self._nominal_flow_lpm = nominal_flow_lpm
         self.flow_set_lpm = nominal_flow_lpm
         self.flow_lpm = nominal_flow_lpm
         self.water_c = make.water_c
@@ -88,7 +92,7 @@ class TwoPhase:
     def returned_c(self) -> float:
         """Of the water that leaves the condenser; as it came when hardly any flows."""
         carried = self._carried_kw_per_k
-        return self.water_c + (self.condensed_w / 1000 / carried if carried > 0.2 else 0.0)
+        return self.water_c + (self.condensed_w / 1000 / carried if carried > 0.002 * self.rated_kw else 0.0)
 
     def advance(self, heat_w: float, seconds: float) -> None:
         """So much later, with this heat all the while; in steps well below its time constants."""
@@ -134,7 +138,8 @@ class TwoPhase:
 
     @property
     def _carried_kw_per_k(self) -> float:
-        return self.flow_lpm / 60 * _WATER_KJ_PER_KG_K
+        nominal_kg_per_s = self.make.flow_lpm_per_kw * self.rated_kw / 60
+        return self.flow_lpm / self._nominal_flow_lpm * nominal_kg_per_s * _WATER_KJ_PER_KG_K
 
     @property
     def _kpa_per_kg(self) -> float:

@@ -126,3 +126,14 @@ def test_a_tank_that_has_boiled_dry_makes_no_more_vapour() -> None:
     assert tank.liquid_kg == pytest.approx(0.0, abs=1e-6)
     assert tank.level_pct == pytest.approx(0.0, abs=1e-6)
     assert tank.lost_kg + tank.vapour_kg == pytest.approx(180.0)
+
+
+@pytest.mark.parametrize(("rated_w", "flow_lpm"), [(1_500_000.0, 120.0), (30_000.0, 120.0), (100_000.0, 500.0)])
+def test_tanks_of_every_size_rest_alike_whatever_their_flow_sensor_shows(rated_w: float, flow_lpm: float) -> None:
+    tank = TwoPhase(_MAKE, rated_w, flow_lpm, 0.7 * rated_w)
+    like = _tank(70_000.0)
+
+    assert tank.pressure_kpa == pytest.approx(like.pressure_kpa)
+    assert tank.level_pct == pytest.approx(like.level_pct)
+    assert tank.returned_c == pytest.approx(like.returned_c)
+    assert tank.flow_lpm == flow_lpm
