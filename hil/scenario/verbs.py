@@ -23,8 +23,15 @@ PLANT = (
     "bias",
     "show",
     "condenser_flow",
+    "condenser_water",
     "sensor",
     "wander",
+    "island",
+    "tie",
+    "genset",
+    "set_point",
+    "percent",
+    "inference",
 )  # a mark's colour in reports
 _NOT_FOR_SCENARIOS = ("state", "stamps", "traffic", "clear", "drain", "plcs", "rounds")
 _DEVICE_KEYS = ("meter", "plc", "device")
@@ -176,7 +183,7 @@ def device_of(verb: str, arguments: Struct, main: str) -> tuple[str, ...]:
     named = [getattr(arguments, key) for key in _DEVICE_KEYS if hasattr(arguments, key)]
     if named:
         return tuple(named)
-    return (main,) if verb in ("frequency", "play", "draw", "bias") else ()
+    return (main,) if verb in ("frequency", "play", "draw", "bias", "island", "tie", "genset", "set_point") else ()
 
 
 def kind_of(verb: str) -> str:
