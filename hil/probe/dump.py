@@ -2,7 +2,9 @@
 
 A Modbus dump is `exchanges.jsonl`: first a line that says what was asked ("device", "unit", "framing", "taken"), then
 one line for each exchange: {"t_ms": since the start, "ask": hex, "answer": hex or null, "ms": how long, "why": what
-went wrong}. A miner's dump is the form of tests/captures/miners: one file for each reply as it came, byte for byte, and
+went wrong}; and `registers.json`, the newest registers with what was made of them, as tests/captures/modbus has them.
+
+A miner's dump is the form of tests/captures/miners: one file for each reply as it came, byte for byte, and
 `requests.tsv` that pairs them with their requests.
 
 Look through a miner's dump before it is given away: replies may hold MAC addresses, serial numbers and pool users.
@@ -21,6 +23,7 @@ class Dump:
 
     def __init__(self, **about: Any) -> None:
         self.about = about
+        self.snapshot: dict[str, Any] = {}
         self.dropped = 0
         self._start_ns = time.monotonic_ns()
         self._exchanges: list[tuple[bytes, bytes, int, int, str]] = []
@@ -44,7 +47,7 @@ class Dump:
         if self._exchanges:
             written.append(folder / "exchanges.jsonl")
             with written[-1].open("w", encoding="utf-8") as file:
-                file.write(json.dumps(self.about) + "\n")
+                file.write(json.dumps(self.about | {"not_kept": self.dropped}) + "\n")
                 file.writelines(json.dumps(self._row(*row)) + "\n" for row in self._exchanges)
         if self._replies:
             rows = ["# reply file\trequest bytes sent (one TCP segment, no terminator)\treply bytes incl. NUL"]
@@ -53,6 +56,9 @@ class Dump:
                 rows.append(f"{name}\t{request.decode('utf-8', 'backslashreplace')}\t{len(reply)}")
             written.append(folder / "requests.tsv")
             written[-1].write_text("\n".join(rows) + "\n", encoding="utf-8")
+        if self.snapshot:
+            written.append(folder / "registers.json")
+            written[-1].write_text(json.dumps(self.about | self.snapshot, indent=1) + "\n", encoding="utf-8")
         return written
 
     def _row(self, ask: bytes, answer: bytes, asked_ns: int, ended_ns: int, why: str) -> dict[str, Any]:

@@ -56,6 +56,7 @@ class Measured(Struct):
     blocks: list[Block] = []
     renewals: dict[str, Renewal] = {}
     values: dict[str, float | None] = {}
+    registers: dict[int, int] = {}  # the newest that each value was made from
 
 
 def probe_modbus(
@@ -221,6 +222,7 @@ def _refresh(
             if answer is None:
                 continue
             registers = dict(enumerate(answer.registers(), block.at))
+            measured.registers |= registers
             for item in block.items:
                 seen[item.name].append((answer.taken_ns, tuple(registers[at] for at in range(item.first, item.end))))
                 measured.values[item.name] = item.value(registers, order)

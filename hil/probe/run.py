@@ -78,6 +78,11 @@ def _modbus(kind: str, where: str, arguments: argparse.Namespace, folder: Path) 
     with _dumped(dump, folder):
         report, measured = probe_modbus(asked, dump, Progress(on=True), beat if arguments.actuate else None)
         dump.about |= {"profile": measured.known.sheet.name, "taken": report.taken}
+        dump.snapshot = {
+            "table": measured.known.reading.table,
+            "registers": {str(at): f"{word:04x}" for at, word in sorted(measured.registers.items())},
+            "values": measured.values,
+        }
     profile = folder / f"{arguments.name or measured.known.sheet.name}.toml"
     write_profile(measured, report, arguments.name, profile)
     report.files += [str(profile), str(folder / "capture")]
