@@ -23,7 +23,7 @@ from hil.tank import TankConfig
 from tests.e2e.agent.broker import Broker, eventually
 from tests.e2e.agent.site import ballast
 
-pytestmark = pytest.mark.apart(5)
+pytestmark = pytest.mark.alone  # 350 miners in one process, and a tank that is shed when that is late by 2 s
 
 DOCS = Path(__file__).parents[3] / "docs"
 MINERS = 350
