@@ -4,6 +4,7 @@ There is no standard; the nearest is the schema of Jenkins' xUnit plug-in (junit
 GitLab reads the same. What could not run here is `skipped`, with its reason. Times stand without a zone, in UTC.
 """
 
+from pathlib import PurePath
 from xml.etree import ElementTree
 
 from hil.markup import clean
@@ -52,7 +53,7 @@ def _case(run: RunResult, one: ScenarioResult) -> ElementTree.Element:
             f"{expectation.text}: expected {expectation.expected}; seen {expectation.seen}" for expectation in broken
         ]
         case.append(_element(outcome, {"message": one.why, "type": one.verdict.value}, "\n".join([one.why, *lines])))
-    said = [f"{one.title} ({one.file}, seed {one.seed})", f"stands for: {one.stands_for}"]
+    said = [f"{one.title} ({PurePath(one.file).name}, seed {one.seed})", f"stands for: {one.stands_for}"]
     said += [f"{'holds' if each.ok else 'BROKEN'}: {each.text}; seen {each.seen}" for each in one.expectations]
     case.append(_element("system-out", {}, "\n".join(said)))
     return case

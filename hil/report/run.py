@@ -6,6 +6,7 @@ is shown of all of them together as well.
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 
 from hil import page
 from hil.histogram import PERCENTILES
@@ -70,7 +71,7 @@ def _scenario(anchor: str, one: ScenarioResult, records: Sequence[str]) -> str:
     from_s, to_s = plots.ends(takes)
     markup = [
         page.paragraph(f"Stands for: {one.stands_for}"),
-        page.paragraph(f"{one.file}, seed {one.seed}, {spoken(one.wall_s)}."),
+        page.paragraph(f"{PurePath(one.file).name}, seed {one.seed}, {spoken(one.wall_s)}."),
         *([page.paragraph(f"Why it did not pass: {one.why}")] if one.why else []),
         page.check_list([_expectation(expectation) for expectation in one.expectations]),
         *[page.plot(panel, from_s, to_s) for panel in plots.panels(takes)],
@@ -89,7 +90,8 @@ def _scenario(anchor: str, one: ScenarioResult, records: Sequence[str]) -> str:
 
 
 def _expectation(one: Expectation) -> Check:
-    return page.check(one.ok, one.text, f"expected {one.expected}; seen {one.seen}")
+    expected = "" if one.expected in one.text else f"expected {one.expected}; "  # it is there already
+    return page.check(one.ok, one.text, f"{expected}seen {one.seen}")
 
 
 def _moments(one: ScenarioResult) -> list[str]:
@@ -104,14 +106,16 @@ def _moments(one: ScenarioResult) -> list[str]:
 
 def _times(latencies: Sequence[Latency]) -> list[str]:
     """A histogram of those that have the same name, where there is enough for one, and their percentiles."""
-    head = ("subject", "number", *[name for name, _ in PERCENTILES], "longest")
+    head = ("number", *[name for name, _ in PERCENTILES], "longest")
     markup = []
     for histogram in plots.histograms([("", latencies)]):
         same = [one for one in latencies if (one.name, one.unit) == (histogram.title, histogram.unit)]
         enough = any(len(times.values) >= _ENOUGH for times in histogram.times)
         markup += [
             page.distribution(histogram) if enough else page.paragraph(histogram.title),
-            page.table(head, [_latency(one) for one in same], numbers=range(1, len(head))),
+            page.table(
+                (f"in {histogram.unit}", *head), [_latency(one) for one in same], numbers=range(1, len(head) + 1)
+            ),
         ]
     return markup
 
@@ -134,7 +138,7 @@ def _all_times(run: RunResult) -> list[str]:
 
 def _latency(one: Latency) -> tuple[str, ...]:
     values = [one.percentile(share) for _, share in PERCENTILES] + [max(one.samples, default=None)]
-    written = ["none" if value is None else f"{value:.4g} {one.unit}" for value in values]
+    written = ["none" if value is None else f"{value:.4g}" for value in values]
     return (one.subject, str(len(one.samples)), *written)
 
 
