@@ -8,7 +8,7 @@ LOCKED := uv pip compile pyproject.toml --universal --python-version 3.11 --gene
 PARALLEL := --numprocesses 6 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench sim lock debian format lint types pure
+.PHONY: help demo test check hil bench sim lock debian format lint types pure
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -22,6 +22,9 @@ check: format lint types pure ## format, lint, types, imports and pure tests; un
 test: debian check ## check, and the end-to-end tests: what .ci/run runs
 	$(VENV)/pytest -m "slow and not alone" $(PARALLEL)
 	$(VENV)/pytest -m alone
+
+hil: $(READY) debian ## every scenario of the rig against stand-ins; the report is out/hil/report.html (HIL="--seed 7")
+	$(VENV)/ballast-hil run --all $(HIL)
 
 bench: $(READY) debian ## reaction times of ours and of a C program, interleaved (BENCH="--what coil --rounds 50")
 	$(VENV)/python -m hil.bench $(or $(BENCH),--what all)

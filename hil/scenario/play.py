@@ -19,7 +19,7 @@ from hil.scenario.collect import collect
 from hil.scenario.deeds import Deeds, said, sleep_until
 from hil.scenario.expect.base import Expect
 from hil.scenario.expect.telling import Reaction
-from hil.scenario.file import Scenario
+from hil.scenario.file import Entry, Scenario
 from hil.scenario.floor import floor_latency
 from hil.scenario.plots import latencies, series
 from hil.scenario.seen import Seen
@@ -104,8 +104,7 @@ class _Run:
                 text = said(entry)
                 self._verdicts.append(Expectation("wait", text, text, str(error), ok=False))
                 raise NotInTime(f"[[at]] {number}{f' {entry.id!r}' if entry.id else ''}: {error}") from error
-            waited = isinstance(entry.arguments, verbs.Wait)
-            moment_s = ((time.monotonic_ns() if waited else at_ns) - start_ns) / 1e9
+            moment_s = (_moment_ns(stage, entry, at_ns) - start_ns) / 1e9
             if entry.id:
                 self._moments[entry.id] = moment_s
             if entry.do != "pause":
@@ -157,6 +156,15 @@ class _Run:
 
     def _known(self) -> set[str]:
         return {"start", "end", *self._moments}
+
+
+def _moment_ns(stage: Stage, entry: Entry, begun_ns: int) -> int:
+    """When an entry counts as done: a deed when it was begun, a wait when it was over, a crossing when it was shown."""
+    if not isinstance(entry.arguments, verbs.Wait):
+        return begun_ns
+    below_hz = entry.arguments.until.hz_below
+    crossed_ns = None if below_hz is None else stage.crossed_ns(below_hz)
+    return time.monotonic_ns() if crossed_ns is None else crossed_ns
 
 
 def _judged(expect: Expect, seen: Seen) -> Expectation:

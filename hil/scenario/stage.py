@@ -208,6 +208,11 @@ class Stage:
             one.body for one in self.ears.records("evt") if one.received_ns >= self.mark_ns and one.body["t"] == "evt"
         ]
 
+    def crossed_ns(self, below_hz: float) -> int | None:
+        """When the main meter's registers first showed less than this, since the entry before."""
+        shown = (one for one in self._main() if one["changed_ns"] >= self.mark_ns and one["hertz"] is not None)
+        return next((one["changed_ns"] for one in shown if one["hertz"] < below_hz), None)
+
     def _main(self) -> list[dict[str, Any]]:
         refreshes: list[dict[str, Any]] = self.rig.stamps()["meters"].get(self.file.meter[0].id, [])
         return refreshes
