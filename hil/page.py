@@ -169,7 +169,6 @@ details { border-top: 1px solid var(--grid); padding: .5rem 0; }
 summary { cursor: pointer; } summary .badge { display: inline-block; min-width: 7.5rem; margin-right: .5rem; }
 .folded { padding: .3rem 0 1rem; scroll-margin-top: 4rem; }
 .drawing { margin: .8rem 0 1.2rem; } .narrow { display: none; }
-@media (max-width: 36rem) { .wide { display: none; } .narrow { display: block; } summary .badge { min-width: 0; } }
 .scroll { overflow-x: auto; margin: .5rem 0 1.2rem; }
 table { border-collapse: collapse; width: 100%; font-size: .9rem; overflow-wrap: normal; }
 td, th { text-align: left; padding: .35rem .8rem .35rem 0; border-top: 1px solid var(--grid); vertical-align: top; }
@@ -177,4 +176,6 @@ th { color: var(--quiet); font-weight: 600; } .number { text-align: right; white
   font-variant-numeric: tabular-nums; }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; margin: .3rem 0; padding: .4rem 0;
   border-top: 1px solid var(--grid); }
+@media (max-width: 36rem) { .wide { display: none; } .narrow { display: block; } summary .badge { min-width: 0; }
+  table { font-size: .82rem; } td, th { padding-right: .5rem; } }
 """

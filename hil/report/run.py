@@ -106,16 +106,14 @@ def _moments(one: ScenarioResult) -> list[str]:
 
 def _times(latencies: Sequence[Latency]) -> list[str]:
     """A histogram of those that have the same name, where there is enough for one, and their percentiles."""
-    head = ("number", *[name for name, _ in PERCENTILES], "longest")
+    head = ("count", *[name for name, _ in PERCENTILES], "max")
     markup = []
     for histogram in plots.histograms([("", latencies)]):
         same = [one for one in latencies if (one.name, one.unit) == (histogram.title, histogram.unit)]
         enough = any(len(times.values) >= _ENOUGH for times in histogram.times)
         markup += [
             page.distribution(histogram) if enough else page.paragraph(histogram.title),
-            page.table(
-                (f"in {histogram.unit}", *head), [_latency(one) for one in same], numbers=range(1, len(head) + 1)
-            ),
+            page.table((histogram.unit, *head), [_latency(one) for one in same], numbers=range(1, len(head) + 1)),
         ]
     return markup
 
