@@ -16,7 +16,7 @@ from hil.remote import RigError
 from hil.soak.mischief import look_after, mend
 from hil.soak.samples import sample
 from hil.soak.schedule import AT_ONCE_MAX, Planned, draw_schedule, heal_s
-from hil.soak.site import SoakSite
+from hil.soak.site import SWITCHGEAR, SoakSite
 from hil.soak.trace import Fault, Keeper, S, Trace
 from hil.soak.watch import Ears, Recorder
 from hil.soak.world import World
@@ -52,6 +52,7 @@ async def run_soak(asked: Asked, tell: Tell) -> Trace:
         site = SoakSite(asked.out, brisk=asked.brisk, miners=asked.miners, broker_port=broker.port, seed=asked.seed)
         with site.rig:
             site.write()
+            site.rig.do("input", plc=SWITCHGEAR, name="q52g_open", on=False)  # tied to the grid
             tell(f"the shipped example, {len(site.miners)} miners; not yet supported: {', '.join(site.left_out)}")
             trace = Trace(site.rules, site.rated_w, site.east, seed=asked.seed)
             keeper = Keeper(trace, asked.out / "trace.jsonl")

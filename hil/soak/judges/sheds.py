@@ -38,7 +38,7 @@ def judge_crossing_sheds(trace: Trace) -> Judged:
         if stirred or lived(trace, at_ns, until_ns) is None or len(on & well) < 0.9 * len(well):
             continue
         count += 1
-        told = {verb.load: verb.at_ns for verb in reversed(verbs_in(trace, at_ns, until_ns, "off"))}
+        told = _told(trace, at_ns, until_ns)
         told_w = sum(trace.rated_w[load] for load in told if load in on)
         if told_w < 0.95 * rules.shed_w and (on & well) - set(told):
             broken.append(Broken(at_ns, f"{told_w / 1e3:.0f} kW told within {_TOLD_NS / S:g} s of the crossing"))
@@ -93,7 +93,7 @@ def judge_tank_sheds(trace: Trace) -> Judged:
         down = _down_at(trace, from_ns)
         due = well - down
         count += 1
-        told = {verb.load: verb.at_ns for verb in reversed(verbs_in(trace, from_ns, until_ns, "off"))}
+        told = _told(trace, from_ns, until_ns)
         untold = due - set(told)
         if untold:
             broken.append(Broken(from_ns, f"{len(untold)} of {len(due)} loads of the tank were not told"))
@@ -114,7 +114,7 @@ def judge_silent_tank_sheds(trace: Trace) -> Judged:
             continue
         count += 1
         due = on_at(trace, fault.from_ns) - touched(trace, fault.from_ns - 30 * S, due_ns)
-        untold = due - _down_at(trace, fault.from_ns) - {verb.load for verb in verbs_in(trace, fault.from_ns, due_ns)}
+        untold = due - _down_at(trace, fault.from_ns) - set(_told(trace, fault.from_ns, due_ns))
         if untold:
             broken.append(Broken(due_ns, f"{len(untold)} loads were not told while the tank's PLC was silent"))
     return Judged("a silent tank sheds", count, tuple(broken))
@@ -138,7 +138,7 @@ def judge_limits_are_kept(trace: Trace) -> Judged:
             times.append((from_ns, (first.at_ns - from_ns) / 1e6))
         if to_ns < until_ns:
             continue
-        told = {verb.load for verb in verbs_in(trace, from_ns - 2 * S, until_ns, "off")}
+        told = set(_told(trace, from_ns - 2 * S, until_ns))
         left = on_at(trace, until_ns) - told - _down_at(trace, from_ns) - touched(trace, from_ns - 30 * S, until_ns)
         seen = truths(trace, until_ns - S, until_ns)
         if left and seen:
@@ -179,6 +179,15 @@ def judge_all_came_back(trace: Trace) -> Judged:
     left = sorted(lowered - on_at(trace, trace.to_ns))
     broken = [Broken(trace.to_ns, f"{len(left)} loads are still down: {', '.join(left[:5])}")] if left else []
     return Judged("all came back", len(lowered), tuple(broken))
+
+
+def _told(trace: Trace, from_ns: int, to_ns: int) -> dict[str, int]:
+    """When each load was first told to go off in this time, or its contactor cut it."""
+    cuts = [turn.at_ns for turn in trace.poles if not turn.on and from_ns <= turn.at_ns <= to_ns]
+    told = dict.fromkeys(trace.east, cuts[0]) if cuts else {}
+    for verb in reversed(verbs_in(trace, from_ns, to_ns, "off")):
+        told[verb.load] = min(verb.at_ns, told.get(verb.load, verb.at_ns))
+    return told
 
 
 def _is_blind(body: dict[str, list[dict[str, object]]]) -> bool:

@@ -110,6 +110,16 @@ def test_a_tank_without_flow_whose_loads_are_told_is_well_and_one_load_forgotten
     assert "2 GPUs of the tank still have 700 W" in hot.broken[0].what
 
 
+def test_what_a_contactor_cuts_counts_as_told() -> None:
+    rounds = [good_round(-50), dry_round(30), good_round(50)]
+    truths = [structs.replace(truth, gpu_limits_w=(200.0, 200.0)) for truth in drawn()]
+    opened = [Turn(ns(30.4), "a-east", False)]
+
+    judged = judge_tank_sheds(well(rounds=rounds, verbs=told(30.3, "off", MINERS[3:]), truths=truths, poles=opened))
+
+    assert (judged.count, judged.broken) == (1, ())
+
+
 def test_a_flow_that_is_away_for_less_than_its_time_is_not_judged() -> None:
     assert judge_tank_sheds(well(rounds=[good_round(-50), dry_round(30), good_round(30.1)])).count == 0
 
