@@ -1,7 +1,7 @@
 """Measure a device of your own: a meter, a PLC, a miner or a GPU.
 
 It reads alone unless --actuate is given, which asks first. Takes a minute or so, says what it does meanwhile, and
-writes into --out: report.txt and report.json; a profile (meter, PLC) or step times (miner, GPU); and `capture`, every
+writes into --out: report.txt and report.json; a profile (meter, PLC) or step times (miner); and `capture`, every
 byte that went out and came back, in the form that tests replay. docs/probe.md walks through it.
 
 ADDRESS is HOST, HOST:PORT, tcp://HOST:PORT, rtu+tcp://HOST:PORT or rtu:///dev/ttyUSB0?baudrate=9600&parity=N.

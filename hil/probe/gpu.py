@@ -145,7 +145,6 @@ def _renewals(nvml: Nvml, report: Report, progress: Progress, given: list[Value]
         for value in watched:
             seen[value.name].append((time.monotonic_ns(), value.ask(nvml)))
         time.sleep(max(0.0, _SPACING_S - (time.monotonic_ns() - now_ns) / 1e9))
-    progress.end()
     found = {name: renewal(name, reads) for name, reads in seen.items()}
     report.measured["renewals"] = found
     rows = [(name, one.words()) for name, one in found.items()]
@@ -197,7 +196,6 @@ def turn(nvml: Nvml, report: Report, progress: Progress, meter: MeterWatch | Non
         report.find("switching", "bad", f"refused: {error}", mend)
     finally:
         _restore(nvml, report, before_mw)
-        progress.end()
     _tell_turns(report, turns)
 
 

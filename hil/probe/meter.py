@@ -78,7 +78,6 @@ def probe_modbus(
             actuate(session, report, known.sheet)
     finally:
         session.close()
-        progress.end()
     report.seconds = time.monotonic() - start_s
     return report, measured
 

@@ -34,11 +34,14 @@ def probe(arguments: argparse.Namespace) -> int:
     kind = next(kind for kind in ("meter", "plc", "miner", "gpu") if getattr(arguments, kind) is not None)
     where = getattr(arguments, kind)
     folder = arguments.out or Path(f"probe-{kind}-{re.sub(r'[^A-Za-z0-9.]+', '-', where).strip('-')}")
+    progress = Progress(on=True)
     try:
-        report = _PROBES[kind](where, arguments, folder)
+        report = _PROBES[kind](where, arguments, folder, progress)
     except Failure as failure:
+        progress.end()
         print(f"ballast-hil probe: {failure}", file=sys.stderr)
         return failure.exit_code
+    progress.end()
     report.files += [str(folder / "report.txt"), str(folder / "report.json")]
     page, data = text(report), msgspec.json.format(msgspec.json.encode(report), indent=1)
     (folder / "report.txt").write_text(page, encoding="utf-8")
@@ -47,15 +50,15 @@ def probe(arguments: argparse.Namespace) -> int:
     return EXIT_BAD if report.bad else EXIT_OK
 
 
-def _meter(where: str, arguments: argparse.Namespace, folder: Path) -> Report:
-    return _modbus("meter", where, arguments, folder)
+def _meter(where: str, arguments: argparse.Namespace, folder: Path, progress: Progress) -> Report:
+    return _modbus("meter", where, arguments, folder, progress)
 
 
-def _plc(where: str, arguments: argparse.Namespace, folder: Path) -> Report:
-    return _modbus("plc", where, arguments, folder)
+def _plc(where: str, arguments: argparse.Namespace, folder: Path, progress: Progress) -> Report:
+    return _modbus("plc", where, arguments, folder, progress)
 
 
-def _modbus(kind: str, where: str, arguments: argparse.Namespace, folder: Path) -> Report:
+def _modbus(kind: str, where: str, arguments: argparse.Namespace, folder: Path, progress: Progress) -> Report:
     place = place_of(where, MODBUS_PORT)
     asked = Asked(
         kind=kind,
@@ -76,7 +79,7 @@ def _modbus(kind: str, where: str, arguments: argparse.Namespace, folder: Path) 
         )
     dump = Dump(device=str(place), unit=asked.unit, framing="rtu" if place.rtu else "mbap")
     with _dumped(dump, folder):
-        report, measured = probe_modbus(asked, dump, Progress(on=True), beat if arguments.actuate else None)
+        report, measured = probe_modbus(asked, dump, progress, beat if arguments.actuate else None)
         dump.about |= {"profile": measured.known.sheet.name, "taken": report.taken}
         dump.snapshot = {
             "table": measured.known.reading.table,
@@ -89,7 +92,7 @@ def _modbus(kind: str, where: str, arguments: argparse.Namespace, folder: Path) 
     return report
 
 
-def _miner(where: str, arguments: argparse.Namespace, folder: Path) -> Report:
+def _miner(where: str, arguments: argparse.Namespace, folder: Path, progress: Progress) -> Report:
     place = place_of(where, MINER_PORT)
     if arguments.actuate:
         confirm(
@@ -97,7 +100,7 @@ def _miner(where: str, arguments: argparse.Namespace, folder: Path) -> Report:
             "It earns nothing meanwhile, and its supply and boards go through as many stops and starts.",
             yes=arguments.yes,
         )
-    progress, start_s = Progress(on=True), time.monotonic()
+    start_s = time.monotonic()
     dump = Dump(device=str(place))
     report = Report("miner", str(place))
     with _dumped(dump, folder):
@@ -105,7 +108,6 @@ def _miner(where: str, arguments: argparse.Namespace, folder: Path) -> Report:
         miner = probe_miner(link, report, progress, arguments.seconds)
         if arguments.actuate and miner.family is not None:
             _switch(link, miner.family, miner.state, report, progress, arguments, folder)
-    progress.end()
     report.seconds = time.monotonic() - start_s
     report.files.append(str(folder / "capture"))
     return report
@@ -128,11 +130,10 @@ def _switch(
         report.files.append(str(folder / "step-times.toml"))
 
 
-def _gpu(gpu: str, arguments: argparse.Namespace, folder: Path) -> Report:
+def _gpu(gpu: str, arguments: argparse.Namespace, folder: Path, progress: Progress) -> Report:
     if arguments.actuate:
         what = f"This sets the power limit of GPU {gpu} to its lowest value for a while; its jobs slow down meanwhile."
         confirm(what, yes=arguments.yes)
-    progress = Progress(on=True)
     nvml, report = probe_gpu(gpu, arguments.library, arguments.timeout, progress, arguments.seconds)
     if arguments.actuate:
         with _at_meter(arguments) as meter:

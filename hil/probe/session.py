@@ -25,7 +25,6 @@ class Session:
         self.timeout_s = timeout_s
         self.refusal = ""
         self.code = 0  # of the newest refusal; 0: silence
-        self.lost = 0  # how often the connection had to be opened anew
         self.client = self.connect()
 
     def connect(self) -> ModbusClient:
@@ -35,7 +34,6 @@ class Session:
     def again(self) -> None:
         """The connection is opened anew."""
         self.client.close()
-        self.lost += 1
         self.client = self.connect()
 
     def try_read(self, table: str, at: int, count: int) -> Answer | None:

@@ -27,11 +27,15 @@ class Probed(Struct, frozen=True):
         return found[0]["verdict"], f"{found[0]['said']}; {found[0].get('mend', '')}"
 
 
+def command(folder: Path, *words: str) -> list[str]:
+    """What is run."""
+    return [sys.executable, "-m", "hil", "probe", "--json", "--out", str(folder), *words]
+
+
 def run_probe(folder: Path, *words: str, environment: dict[str, str] | None = None, typed: str = "") -> Probed:
     """Runs it to its end; `typed` is what a person answers."""
-    command = [sys.executable, "-m", "hil", "probe", "--json", "--out", str(folder), *words]
     ran = subprocess.run(
-        command,
+        command(folder, *words),
         input=typed,
         capture_output=True,
         text=True,

@@ -14,6 +14,17 @@ from tests.e2e.hil.probing import run_probe
 _METER = ("--profile", "eastron-sdm630", "--timeout", "0.4", "--seconds", "1")
 
 
+def _draft(folder: Path) -> Path:
+    """A meter of two floats."""
+    draft = folder / "draft.toml"
+    draft.write_text(
+        'name = "two"\nsource = "none"\nword_order = "big"\ntable = "holding"\nbase = 0\nregisters_max = 4\n'
+        '[[point]]\nname = "frequency_hz"\nat = 0\nkind = "float32"\npoll = "fast"\n'
+        '[[point]]\nname = "voltage_l1_v"\nat = 2\nkind = "float32"\npoll = "fast"\n'
+    )
+    return draft
+
+
 def _probe_meter(tmp_path: Path, device: Device) -> tuple[int, str]:
     with device:
         probed = run_probe(tmp_path, "--meter", device.at, *_METER)
@@ -104,15 +115,17 @@ def test_a_slow_meter_is_measured_and_told_as_too_slow(tmp_path: Path) -> None:
             time.sleep(0.3)
         return frame(transaction, registers(body))
 
-    draft = tmp_path / "draft.toml"
-    draft.write_text(
-        'name = "slow"\nsource = "none"\nword_order = "big"\ntable = "holding"\nbase = 0\nregisters_max = 4\n'
-        '[[point]]\nname = "frequency_hz"\nat = 0\nkind = "float32"\npoll = "fast"\n'
-        '[[point]]\nname = "voltage_l1_v"\nat = 2\nkind = "float32"\npoll = "fast"\n'
-    )
     with modbus(slow) as device:
         probed = run_probe(
-            tmp_path / "out", "--meter", device.at, "--profile", str(draft), "--seconds", "1", "--timeout", "2"
+            tmp_path / "out",
+            "--meter",
+            device.at,
+            "--profile",
+            str(_draft(tmp_path)),
+            "--seconds",
+            "1",
+            "--timeout",
+            "2",
         )
 
     assert probed.code == 1
@@ -120,6 +133,62 @@ def test_a_slow_meter_is_measured_and_told_as_too_slow(tmp_path: Path) -> None:
     assert probed.finding("reply time")[0] == "bad"
     assert "the agent waits 250 ms" in probed.finding("reply time")[1]
     assert probed.finding("connections")[0] == "note"  # its one thread serves one at a time
+
+
+@pytest.mark.parametrize(("spoilt", "code"), [(0, 0), (1, 6)])
+def test_rtu_frames_through_a_serial_server_are_read_and_a_wrong_check_sum_is_told(
+    tmp_path: Path, spoilt: int, code: int
+) -> None:
+    def answer(request: bytes) -> bytes:
+        if request[1] not in (3, 4):
+            return _rtu(bytes([request[0], request[1] | 0x80, 1]))
+        good = _rtu(registers(request))
+        return good[:-1] + bytes([good[-1] ^ spoilt])
+
+    with Device(answer, one_each=False) as device:
+        probed = run_probe(
+            tmp_path, "--meter", f"rtu+tcp://{device.at}", "--profile", str(_draft(tmp_path)), "--seconds", "1"
+        )
+
+    assert probed.code == code, probed.errors
+    assert ("wrong check sum" in probed.errors) is bool(spoilt)
+
+
+def test_a_sunspec_meter_is_found_where_its_model_is(tmp_path: Path) -> None:
+    """SunS, the common model, then model 213 (a float meter) of which only the nameplate quantities are filled in."""
+    words: dict[int, int] = {40000: 0x5375, 40001: 0x6E53, 40002: 1, 40003: 65, 40069: 213, 40070: 124, 40195: 0xFFFF}
+    words |= {40069 + 2 + at: 0 for at in range(124)}
+    for offset, value in ((12, 0x4366), (14, 0x4366), (16, 0x4366), (26, 0x4248)):
+        words[40069 + offset], words[40069 + offset + 1] = value, 0
+
+    def answer(transaction: int, body: bytes) -> bytes:
+        at, count = int.from_bytes(body[2:4], "big"), int.from_bytes(body[4:6], "big")
+        span = range(at, at + count)
+        if body[1] != 3 or any(one not in words for one in span):
+            return frame(transaction, bytes([body[0], body[1] | 0x80, 2]))
+        data = b"".join(words[one].to_bytes(2, "big") for one in span)
+        return frame(transaction, body[:2] + bytes([len(data)]) + data)
+
+    words |= {40004 + at: 0 for at in range(65)}
+    words[40196] = 0
+    with modbus(answer) as device:
+        probed = run_probe(tmp_path, "--meter", device.at, "--profile", "sunspec-float", "--seconds", "1")
+
+    assert probed.code == 0, probed.errors
+    assert probed.finding("reading")[0] == "good", probed.finding("reading")
+    written = (tmp_path / "sunspec-float.toml").read_text()
+    assert "sunspec" in written
+    assert "at         = 40" not in written  # its addresses count from the model still
+
+
+def _rtu(body: bytes) -> bytes:
+    """The frame with its check sum, by the polynomial itself."""
+    remainder = 0xFFFF
+    for byte in body:
+        remainder ^= byte
+        for _ in range(8):
+            remainder = remainder >> 1 ^ (0xA001 if remainder & 1 else 0)
+    return body + bytes([remainder & 0xFF, remainder >> 8])
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """`ballast-hil probe` against miners: stand-ins that are switched beside a meter, and replays of recorded ones."""
 
+import signal
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +14,9 @@ from hil.loopback import free_block
 from hil.miner import Family
 from hil.remote import RigProcess
 from hil.rig import MeterConfig, MinerGroup, RigConfig
+from hil.waiting import eventually
 from tests.e2e.hil.probed_devices import replay
-from tests.e2e.hil.probing import run_probe
+from tests.e2e.hil.probing import command, run_probe
 
 _REFRESH_S = 0.05
 _UNMETERED_W = 5_000.0
@@ -112,6 +115,23 @@ def test_a_liar_is_found_out_at_the_meter_and_is_left_awake(rig: RigProcess, tmp
     assert "a meter or a contactor must judge it" in words
     assert not (tmp_path / "step-times.toml").exists()
     assert rig.do("state")["miners"][miner]["told_on"]
+
+
+def test_a_probe_that_is_interrupted_leaves_the_miner_awake(rig: RigProcess, tmp_path: Path) -> None:
+    miner = rig.miners[0].partition(":")[0]
+    rig.do("clear")
+    process = subprocess.Popen(command(tmp_path, "--miner", miner, *_SWITCH), stdout=subprocess.PIPE)
+    try:
+        eventually("it is asleep", lambda: rig.do("stamps")["miners"][miner], 60)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+
+    assert process.returncode == 130
+    assert [verb for _, verb in rig.do("stamps")["miners"][miner]] == ["off", "on"]
+    eventually("it is awake", lambda: rig.do("state")["miners"][miner]["on"])
 
 
 def test_one_that_is_asleep_already_is_not_switched(rig: RigProcess, tmp_path: Path) -> None:
