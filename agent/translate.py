@@ -106,6 +106,7 @@ def _circuits(file: SiteFile) -> list[Circuit]:
             _or_infinite(table.ramp_down_kw_per_min, 1000 / 60),
             int(table.blind_after_s * NS_PER_S),
             _or_infinite(table.jump_down_island_kw, 1000),
+            _or_infinite(table.export_limit_kw, 1000),
         )
         for table in file.circuits
     ]

@@ -7,16 +7,19 @@ from agent.config import (
     CommandRule,
     CommsLossRule,
     CoolingRule,
+    DemandWindowRule,
     PlcTable,
     PowerCapRule,
     SiteFile,
     UnderFrequencyRule,
 )
 from agent.core.rules import Rule
+from agent.core.rules.amperes import Amperes
 from agent.core.rules.command import Command
 from agent.core.rules.comms_loss import CommsLoss
 from agent.core.rules.cooling import Cooling, Edge
-from agent.core.rules.power_cap import PowerCap
+from agent.core.rules.demand_window import DemandWindow
+from agent.core.rules.power_cap import PowerCap, limit_key
 from agent.core.rules.under_frequency import UnderFrequency
 from agent.core.values import NS_PER_MS, NS_PER_S
 from drivers.profile import load_profile
@@ -26,7 +29,8 @@ PERMIT_BIT = "permit"  # the PLC's own permit, where its profile or [plc.bits] h
 
 def rules_of(file: SiteFile) -> tuple[Rule, ...]:
     """Every rule that the site names."""
-    return tuple(rule for table in file.rules for rule in _KINDS[type(table)](file, table, file.acts(table)))
+    named = [rule for table in file.rules for rule in _KINDS[type(table)](file, table, file.acts(table))]
+    return (*named, *_of_circuits(file))
 
 
 def has_bit(plc: PlcTable, name: str) -> bool:
@@ -73,6 +77,36 @@ def _command(file: SiteFile, table: CommandRule, acts: bool) -> list[Rule]:
     return [Command(table.id, name, acts) for name in names]
 
 
+def _of_circuits(file: SiteFile) -> list[Rule]:
+    """Amperes and demand: in force where a circuit has them, with or without a rule that says how."""
+    caps = {table.circuit: file.acts(table) for table in file.rules if isinstance(table, PowerCapRule)}
+    demands = {table.circuit: table for table in file.rules if isinstance(table, DemandWindowRule)}
+    acts = file.site.control == "act"
+    rules: list[Rule] = []
+    for circuit in file.circuits:
+        if circuit.limit_a is not None:
+            rules.append(Amperes(limit_key(circuit.id, "a"), circuit.id, circuit.limit_a, caps.get(circuit.id, acts)))
+        if circuit.demand_kw is not None:
+            table = demands.get(circuit.id, DemandWindowRule(id="demand_window", circuit=circuit.id))
+            rules.append(
+                DemandWindow(
+                    limit_key(circuit.id, "demand"),
+                    table.id,
+                    circuit.id,
+                    (circuit.demand_kw - table.margin_kw) * 1000,
+                    circuit.window_min * 60 * NS_PER_S,
+                    table.interval,
+                    table.pulse or "",
+                    file.acts(table),
+                )
+            )
+    return rules
+
+
+def _demand_window(file: SiteFile, table: DemandWindowRule, acts: bool) -> list[Rule]:
+    return []  # it says how the circuit's own demand_kw is kept: _of_circuits
+
+
 def _comms_loss(file: SiteFile, table: CommsLossRule, acts: bool) -> list[Rule]:
     circuit = table.circuit if table.circuit is not None else file.circuits[0].id
     after_ns, hold_max_ns = int(table.after_s * NS_PER_S), int(table.hold_max_s * NS_PER_S)
@@ -102,6 +136,7 @@ _KINDS: dict[type, Callable[[SiteFile, Any, bool], list[Rule]]] = {
     UnderFrequencyRule: _under_frequency,
     PowerCapRule: _power_cap,
     CommandRule: _command,
+    DemandWindowRule: _demand_window,
     CommsLossRule: _comms_loss,
     CoolingRule: _cooling,
 }

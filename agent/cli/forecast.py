@@ -21,6 +21,7 @@ from agent.config import (
     CommandRule,
     CommsLossRule,
     CoolingRule,
+    DemandWindowRule,
     PowerCapRule,
     SiteFile,
     UnderFrequencyRule,
@@ -31,7 +32,9 @@ from agent.core.values import NS_PER_MS
 from agent.translate import translate
 from agent.translate_rules import frequency_meter
 
-PowerRule = UnderFrequencyRule | PowerCapRule | CommandRule | CommsLossRule  # those about a circuit's power
+PowerRule = (
+    UnderFrequencyRule | PowerCapRule | CommandRule | CommsLossRule | DemandWindowRule
+)  # those about a circuit's power
 
 
 class Rung(Struct, frozen=True):
@@ -53,6 +56,7 @@ class CircuitRow(Struct, frozen=True):
     depth: int
     meter: str | None
     limit_kw: float
+    demand_kw: float | None
     floor_kw: float
     rated_kw: float  # everything running at rated watts
     fallback_kw: float | None
@@ -162,6 +166,7 @@ def _circuits(file: SiteFile) -> tuple[CircuitRow, ...]:
                 depth,
                 circuit.meter,
                 circuit.limit_kw,
+                circuit.demand_kw,
                 floors[circuit.id],
                 full[circuit.id],
                 circuit.fallback_kw,
@@ -207,6 +212,9 @@ def _wanted(rule: PowerRule, row: CircuitRow) -> tuple[str, float]:
         case PowerCapRule(margin_kw=margin_kw):
             target_kw = row.limit_kw - margin_kw
             return f"above {target_kw:g} kW", max(0.0, row.rated_kw - target_kw)
+        case DemandWindowRule(margin_kw=margin_kw):
+            target_kw = (row.demand_kw or row.limit_kw) - margin_kw
+            return f"more than {target_kw:g} kW on average", max(0.0, row.rated_kw - target_kw)
         case CommandRule():
             return "a signed limit, the lowest that can be reached", row.rated_kw - row.floor_kw
         case CommsLossRule(then="fallback", after_s=after_s):

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from agent.config.lines import Path
 from agent.config.reading import SEVERAL, Draft, nearest
-from agent.config.rules import CommandRule, CommsLossRule, PowerCapRule, UnderFrequencyRule
+from agent.config.rules import CommandRule, CommsLossRule, DemandWindowRule, PowerCapRule, UnderFrequencyRule
 from agent.config.tables import CircuitTable
 
 # Who names whom; looked at as written, so that a slip elsewhere in the table hides no wrong name.
@@ -49,9 +49,12 @@ def check_circuits(draft: Draft) -> None:
     for path, rule in draft.rules:
         if isinstance(rule, UnderFrequencyRule):
             _check_under_frequency(draft, path, rule, tree_holds=tree_holds)
+        elif isinstance(rule, DemandWindowRule):
+            _check_demand(draft, path, rule)
         elif isinstance(rule, CommsLossRule):
             _check_comms_loss(draft, path, rule)
     _check_caps(draft)
+    _check_amperes_and_demand(draft)
     _check_mqtt(draft)
 
 
@@ -235,6 +238,34 @@ def _check_under_frequency(draft: Draft, path: Path, rule: UnderFrequencyRule, *
         fault((*path, "release", "above_hz"), "at or above nominal: it would hardly ever return", mend)
 
 
+def _check_amperes_and_demand(draft: Draft) -> None:
+    """What a limit_a and a demand_kw need to be kept."""
+    fault = draft.reader.fault
+    for path, circuit in draft.circuits:
+        if circuit.limit_a is not None:
+            profile = draft.profiles.get(circuit.meter or "")
+            if circuit.meter is None:
+                fault((*path, "limit_a"), "no meter on this circuit, so no amperes", "give it a meter, or take it out")
+            elif profile is not None and not any(point.name.startswith("current_l") for point in profile.points):
+                wrong = f'profile "{profile.name}" of its meter has no currents'
+                fault((*path, "limit_a"), wrong, "add current_l1_a and the others to a profile of your own")
+        if circuit.demand_kw is not None and circuit.demand_kw > circuit.limit_kw:
+            fault((*path, "demand_kw"), "above limit_kw, so it never binds", f"write {circuit.limit_kw:g} or less")
+
+
+def _check_demand(draft: Draft, path: Path, rule: DemandWindowRule) -> None:
+    fault = draft.reader.fault
+    circuit = next((circuit for _, circuit in draft.circuits if circuit.id == rule.circuit), None)
+    if circuit is not None and circuit.demand_kw is None:
+        fault((*path, "circuit"), f'"{rule.circuit}" has no demand_kw', "give it one, or take the rule out")
+    elif circuit is not None and circuit.demand_kw is not None and rule.margin_kw >= circuit.demand_kw:
+        fault((*path, "margin_kw"), f"all of demand_kw ({circuit.demand_kw:g})", "write much less")
+    if rule.interval == "pulse" and rule.pulse is None:
+        fault((*path, "pulse"), "missing", "add it: the PLC.BIT of the utility's contact", missing=True)
+    elif rule.interval != "pulse" and rule.pulse is not None:
+        fault((*path, "pulse"), f'without effect with interval = "{rule.interval}"', 'write interval = "pulse"')
+
+
 def _check_comms_loss(draft: Draft, path: Path, rule: CommsLossRule) -> None:
     fault = draft.reader.fault
     if draft.mqtt is None and "mqtt" not in draft.reader.raw:
@@ -252,9 +283,9 @@ def _check_caps(draft: Draft) -> None:
     limits = {circuit.id: circuit.limit_kw for _, circuit in draft.circuits}
     seen: dict[tuple[str, str | None], str] = {}
     for path, rule in draft.rules:
-        if not isinstance(rule, CommandRule | PowerCapRule):
+        if not isinstance(rule, CommandRule | PowerCapRule | DemandWindowRule):
             continue
-        kind = "command" if isinstance(rule, CommandRule) else "power_cap"
+        kind = str(type(rule).__struct_config__.tag)
         other = seen.setdefault((kind, rule.circuit), rule.id)
         if other != rule.id:
             wrong = f'rule "{other}" is the {kind} rule of this circuit already'

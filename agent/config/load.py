@@ -18,10 +18,19 @@ from agent.config.links import check_links
 from agent.config.loads import UNIX, GpusTable
 from agent.config.meters import check_meters
 from agent.config.notyet import RULE_KINDS, TABLES, mend_not_yet
-from agent.config.plcs import check_islanded_when, check_plcs
+from agent.config.plcs import check_contacts, check_plcs
 from agent.config.profiles import load_profiles
 from agent.config.reading import Draft, Reader, Rows, nearest
-from agent.config.rules import CommandRule, CommsLossRule, CoolingWritten, PowerCapRule, RuleTable, UnderFrequencyRule
+from agent.config.rules import (
+    CommandRule,
+    CommsLossRule,
+    CoolingWritten,
+    DemandWindowRule,
+    PowerCapRule,
+    RuleTable,
+    RuleWritten,
+    UnderFrequencyRule,
+)
 from agent.config.syntax import parse, read_text
 from agent.config.tables import (
     CircuitTable,
@@ -34,10 +43,11 @@ from agent.config.tables import (
 )
 from agent.config.tanks import check_tanks
 
-RULES: Final[dict[str, type[UnderFrequencyRule | PowerCapRule | CommandRule | CommsLossRule | CoolingWritten]]] = {
+RULES: Final[dict[str, type[RuleWritten]]] = {
     "under_frequency": UnderFrequencyRule,
     "power_cap": PowerCapRule,
     "command": CommandRule,
+    "demand_window": DemandWindowRule,
     "comms_loss": CommsLossRule,
     "cooling": CoolingWritten,
 }
@@ -47,7 +57,7 @@ CHECKS: Final[tuple[Callable[[Draft], None], ...]] = (
     check_links,
     check_meters,
     check_plcs,
-    check_islanded_when,
+    check_contacts,
     check_contactors,
     check_gpus,
     check_tanks,

@@ -11,19 +11,12 @@ from drivers.miners.families import NOT_YET as FAMILIES_NOT_YET
 
 TABLES: Final = ("ride_through", "enter_service", "maintenance")
 
-KEYS: Final = (
-    "circuit.demand_kw",
-    "circuit.window_min",
-    "circuit.limit_a",
-    "circuit.export_limit_kw",
-    "rule.event_limits",
-)
+KEYS: Final = ("rule.event_limits",)
 
 RULE_KINDS: Final = (
     "over_frequency",
     "droop",
     "rocof",
-    "demand_window",
     "voltage",
     "adopt_relay",
     "meter_loss",
@@ -50,8 +43,6 @@ BEGINNINGS: Final = {
 }
 
 _MENDS: Final = {
-    "circuit.demand_kw": "take it out, and keep the average with limit_kw meanwhile",
-    "circuit.limit_a": "take it out, and keep the current with limit_kw meanwhile",
     "gpus.at": "run the agent on the GPUs' own host, and write unix:/run/ballast/gpud.sock",
     "mqtt.ca": "write a file's path",
     "mqtt.cert": "write a file's path",

@@ -6,7 +6,7 @@ A bit that site.toml names is known by that name everywhere, one that it leaves 
 from agent.config.devices import PlcTable
 from agent.config.lines import Path
 from agent.config.reading import Draft, nearest
-from agent.config.rules import UnderFrequencyRule
+from agent.config.rules import DemandWindowRule, UnderFrequencyRule
 from drivers.points import POINTS
 from drivers.profile import Profile, wired
 
@@ -23,27 +23,29 @@ def check_plcs(draft: Draft) -> None:
             draft.reader.fault((*path, "heartbeat_ms"), "its profile has no heartbeat", mend)
 
 
-def check_islanded_when(draft: Draft) -> None:
-    """The contact that says whether the site is an island, and rules and jumps that would need one."""
+def check_contacts(draft: Draft) -> None:
+    """Bits that mean something to the whole site: whether it is an island, when the utility's window begins."""
     fault = draft.reader.fault
-    if draft.site is None:
-        return
-    written = draft.site.islanded_when
-    if written is None:
-        for path, rule in draft.rules:
-            if isinstance(rule, UnderFrequencyRule) and rule.when == "island":
-                fault((*path, "when"), "without [site] islanded_when this is never so", "add that, or write any")
-        return
+    islanded_when = draft.site.islanded_when if draft.site is not None else None
+    if islanded_when is not None:
+        _check_contact(draft, ("site", "islanded_when"), islanded_when)
+    for path, rule in draft.rules:
+        if isinstance(rule, UnderFrequencyRule) and rule.when == "island" and not islanded_when and draft.site:
+            fault((*path, "when"), "without [site] islanded_when this is never so", "add that, or write any")
+        if isinstance(rule, DemandWindowRule) and rule.interval == "pulse" and rule.pulse is not None:
+            _check_contact(draft, (*path, "pulse"), rule.pulse)
+
+
+def _check_contact(draft: Draft, at: Path, written: str) -> None:
     name, _, bit = written.partition(".")
-    at: Path = ("site", "islanded_when")
     plc = next((plc for _, plc in draft.plcs if plc.id == name), None)
     if name not in draft.reader.ids("plc"):
-        ids = list(draft.reader.ids("plc"))
-        fault(at, f'there is no [[plc]] "{name}"', nearest(name, ids, "add it, with a bit that says so"))
+        mend = nearest(name, draft.reader.ids("plc"), "add it, with a bit that says so")
+        draft.reader.fault(at, f'there is no [[plc]] "{name}"', mend)
     elif plc is not None and plc.id in draft.profiles:
         names = {one.name for one in wired(draft.profiles[plc.id], plc.bits).bits}
         if bit not in names:
-            fault(at, f'PLC "{name}" has no bit "{bit}"', nearest(bit, names, "add it to its [plc.bits]"))
+            draft.reader.fault(at, f'PLC "{name}" has no bit "{bit}"', nearest(bit, names, "add it to its [plc.bits]"))
 
 
 def _check_bits(draft: Draft, path: Path, plc: PlcTable, profile: Profile) -> None:

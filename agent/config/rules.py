@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from agent.config.values import Arm, Hz, Id, PowerKw, PowerKwOrNone, Seconds
+from agent.config.values import Arm, Hz, Id, PlcBit, PowerKw, PowerKwOrNone, Seconds
 
 
 class Release(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -42,6 +42,22 @@ class PowerCapRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     arm: Arm | None = None
     circuit: Id
     margin_kw: Annotated[PowerKwOrNone, Meta(description="kW kept free below the limit", examples=[80])] = 0.0
+
+
+class DemandWindowRule(
+    Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="demand_window"
+):
+    """How a circuit's demand_kw is kept. The demand itself is always in force."""
+
+    id: Id
+    arm: Arm | None = None
+    circuit: Id
+    margin_kw: Annotated[PowerKwOrNone, Meta(description="kW kept free below demand_kw", examples=[50])] = 0.0
+    interval: Annotated[
+        Literal["clock", "pulse", "sliding"],
+        Meta(description="when windows begin: by the clock, with the utility's contact, or every one counts"),
+    ] = "clock"
+    pulse: Annotated[PlcBit, Meta(description="PLC.BIT of the utility's contact; of pulse")] | None = None
 
 
 class CommandRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="command"):
@@ -132,5 +148,5 @@ class CoolingRule(_CoolingKeys, frozen=True, forbid_unknown_fields=True, kw_only
     auto_returns_per_day: _Returns
 
 
-RuleWritten = UnderFrequencyRule | PowerCapRule | CommandRule | CommsLossRule | CoolingWritten
-RuleTable = UnderFrequencyRule | PowerCapRule | CommandRule | CommsLossRule | CoolingRule
+RuleWritten = UnderFrequencyRule | PowerCapRule | DemandWindowRule | CommandRule | CommsLossRule | CoolingWritten
+RuleTable = UnderFrequencyRule | PowerCapRule | DemandWindowRule | CommandRule | CommsLossRule | CoolingRule

@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 from agent.config.devices import ContactorTable, LinkTable, MeterTable, PlcTable
 from agent.config.loads import GpusTable, MinersTable, MinersWritten
 from agent.config.rules import RuleTable, RuleWritten
-from agent.config.values import Arm, FilePath, Hz, Id, PowerKw, PowerKwOrNone, Text, at_least
+from agent.config.values import Arm, FilePath, Hz, Id, PlcBit, PowerKw, PowerKwOrNone, Text, at_least
 
 
 class SiteTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -46,16 +46,7 @@ class SiteTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         | None
     ) = None
     islanded_when: (
-        Annotated[
-            str,
-            Meta(
-                pattern=r"^[a-z0-9][a-z0-9-]{0,31}\.[a-z0-9_]{1,32}$",
-                description="PLC.BIT that is 1 while the site is an island; left out: it can never be one",
-                examples=["switchgear.q52g_open"],
-                extra=at_least('write a [[plc]] and one of its bits, such as "switchgear.q52g_open"'),
-            ),
-        ]
-        | None
+        Annotated[PlcBit, Meta(description="PLC.BIT that is 1 on an island; left out: it can never be one")] | None
     ) = None
     contacts: Annotated[dict[Text, Text], Meta(max_length=16, description="whom to call; for people")] = {}
 
@@ -83,6 +74,14 @@ class CircuitTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     parent: Annotated[Id, Meta(description="the circuit that feeds this one")] | None = None
     meter: Annotated[Id, Meta(description="the meter that measures this circuit")] | None = None
     limit_kw: Annotated[PowerKw, Meta(description="contract or rating, at any instant")]
+    demand_kw: (
+        Annotated[PowerKw, Meta(description="kW on average over the tariff's window", examples=[3800])] | None
+    ) = None
+    window_min: Annotated[int, Meta(ge=1, le=60, description="minutes of the tariff's window", examples=[15])] = 15
+    limit_a: Annotated[float, Meta(gt=0, le=100_000, description="A of the worst phase", examples=[5000])] | None = None
+    export_limit_kw: (
+        Annotated[PowerKwOrNone, Meta(description="a shed takes its net power no lower than this below 0")] | None
+    ) = None
     unmetered_kw: Annotated[PowerKwOrNone, Meta(description="pumps, fans, controls: never shed")] = 0.0
     ramp_up_kw_per_min: (
         Annotated[

@@ -20,7 +20,7 @@ from agent.core.notes import Note
 from agent.core.power import NO_MEMORY, Net, climbing_w, steady_w
 from agent.core.react import Reaction
 from agent.core.returning import raise_loads, room_w
-from agent.core.rules.power_cap import limit_key
+from agent.core.rules.power_cap import is_limit
 from agent.core.setpoint import Setpoint
 from agent.core.state import CircuitMemory, Event, Mode, State
 from agent.core.switchgear import supervise
@@ -186,7 +186,7 @@ def _lifted(
         lifted = bound is None
         if bound is not None and event.dry:
             lifted = not bound.begins and found[event.circuit].last_w <= bound.hi_w * DRY_CLEAR_PU
-        elif bound is not None and event.key == limit_key(event.circuit):
+        elif bound is not None and is_limit(event.key):
             lifted = _has_room(tree, state, found, image, event, bound)
         elif bound is not None and event.lifted:
             continue  # another event of the same rule binds now; this one's loads are on their way back

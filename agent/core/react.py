@@ -31,6 +31,7 @@ from agent.core.rules.asked import Asked
 from agent.core.rules.blind import blind_bound, blind_key
 from agent.core.rules.command import command_bounds
 from agent.core.rules.cooling import decide_cooling
+from agent.core.rules.power_cap import is_limit
 from agent.core.rules.under_frequency import decide_under_frequency
 from agent.core.setpoint import Setpoint
 from agent.core.site import BoundClass
@@ -51,6 +52,7 @@ from agent.core.tie import jump_down_w, tie_of
 from agent.core.tree import Tree, tank_node
 
 REFRESHES_KEPT = 16
+LIMIT_MOVES_PU = 0.01  # less is not worth a line in the journal
 
 
 class Reaction(Struct, frozen=True):
@@ -94,7 +96,7 @@ def react(tree: Tree, rules: Rules, state: State, image: Image, armed: Armed, no
             needed_w = _needed_w(tree, state, image, armed, found, binding, now_ns)
             if needed_w <= 0:
                 continue
-            taken = _take(tree, state, image, armed, binding, needed_w, now_ns)
+            taken = _take(tree, state, image, armed, found, binding, needed_w, now_ns)
             state = _sent(tree, state, image, found, binding, taken, needed_w, now_ns)
             setpoints += taken.setpoints
     return Reaction(state, setpoints, tuple(bounds), found, blocked, latches)
@@ -255,7 +257,7 @@ def _opened(tree: Tree, durable: Durable, bound: Bound, net: Net, image: Image, 
     event = event_of(durable, bound.key)
     if event is not None:
         if not event.lifted:
-            moves = bound.key.startswith("blind@") and event.hi_w != bound.hi_w
+            moves = _moves(event, bound)
             return _with_event(durable, replace(event, hi_w=bound.hi_w)) if moves else durable
         if bound.cls is BoundClass.PROTECT and event.dry == (not bound.acts):
             # A limit that binds again before its loads are back goes on with the same event.
@@ -273,6 +275,13 @@ def _opened(tree: Tree, durable: Durable, bound: Bound, net: Net, image: Image, 
         dry=not bound.acts,
     )
     return replace(_with_event(durable, opened), counter=durable.counter + 1)
+
+
+def _moves(event: Event, bound: Bound) -> bool:
+    """Whether what an event stands at has changed: blindness ramps down, a limit of amperes or demand moves."""
+    if bound.key.startswith("blind@"):
+        return event.hi_w != bound.hi_w
+    return is_limit(bound.key) and abs(event.hi_w - bound.hi_w) > LIMIT_MOVES_PU * abs(event.hi_w)
 
 
 def _with_event(durable: Durable, event: Event) -> Durable:
@@ -313,7 +322,16 @@ def _needed_w(
     return over_w if over_w > binding.slack_w else 0.0
 
 
-def _take(tree: Tree, state: State, image: Image, armed: Armed, binding: Bound, needed_w: float, now_ns: int) -> Slice:
+def _take(
+    tree: Tree,
+    state: State,
+    image: Image,
+    armed: Armed,
+    found: Mapping[str, Net],
+    binding: Bound,
+    needed_w: float,
+    now_ns: int,
+) -> Slice:
     """The rungs that this bound takes, within the jump limits above it."""
     name = binding.circuit
     ladder = armed.ladder(name, binding.cls)
@@ -331,6 +349,10 @@ def _take(tree: Tree, state: State, image: Image, armed: Armed, binding: Bound, 
         jump_down_w(tree.circuits[above], tie) - outstanding(tree, state.durable, above, now_ns).later_w
         for above in tree.path[name]
     )
+    for above in tree.path[name]:
+        export_w = tree.circuits[above].export_limit_w
+        if export_w < float("inf"):
+            room_w = min(room_w, projected(tree, state, image, found[above], above, now_ns) + export_w)
     return cut(ladder, needed_w, room_w)
 
 

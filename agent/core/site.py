@@ -96,6 +96,7 @@ class Circuit(Struct, frozen=True):
     ramp_down_w_per_s: float = float("inf")
     blind_after_ns: int = 5_000_000_000
     jump_down_island_w: float = float("inf")  # on an island, and where the tie is unknown
+    export_limit_w: float = float("inf")  # a shed takes its net power no lower than this below 0
 
 
 class Contact(Struct, frozen=True):

@@ -10,7 +10,15 @@ from agent.config import load
 from agent.config.devices import Close, ContactorTable, Feedback, Feeds, LinkTable, MeterTable, PlcTable
 from agent.config.faults import shown
 from agent.config.loads import GpusTable, MinersWritten
-from agent.config.rules import CommandRule, CommsLossRule, CoolingWritten, PowerCapRule, Release, UnderFrequencyRule
+from agent.config.rules import (
+    CommandRule,
+    CommsLossRule,
+    CoolingWritten,
+    DemandWindowRule,
+    PowerCapRule,
+    Release,
+    UnderFrequencyRule,
+)
 from agent.config.tables import CircuitTable, KeysTable, MqttTable, SiteTable, TelemetryTable
 from tests.config.sites import written
 
@@ -31,6 +39,7 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     '[[rule]] kind = "under_frequency"': UnderFrequencyRule,
     "release = { … } of under_frequency": Release,
     '[[rule]] kind = "power_cap"': PowerCapRule,
+    '[[rule]] kind = "demand_window"': DemandWindowRule,
     '[[rule]] kind = "cooling"': CoolingWritten,
     '[[rule]] kind = "command"': CommandRule,
     '[[rule]] kind = "comms_loss"': CommsLossRule,

@@ -15,10 +15,6 @@ def test_of_the_example_exactly_this_is_not_yet_supported() -> None:
 
     assert {fault.wrong for fault in faults} == {"not yet supported"}
     assert [f"{fault.line} {fault.table} {fault.name} {fault.key}" for fault in faults] == [
-        "22 [[circuit]] poi demand_kw",
-        "23 [[circuit]] poi window_min",
-        "24 [[circuit]] poi limit_a",
-        "25 [[circuit]] poi export_limit_kw",
         "146 [[rule]] ufr event_limits",
         "170 [ride_through]  ",
         "173 [enter_service]  ",
@@ -30,15 +26,9 @@ def test_of_the_example_exactly_this_is_not_yet_supported() -> None:
 
 def test_the_whole_list_of_what_is_not_yet_supported() -> None:
     assert notyet.TABLES == ("ride_through", "enter_service", "maintenance")
-    assert notyet.KEYS == (
-        "circuit.demand_kw",
-        "circuit.window_min",
-        "circuit.limit_a",
-        "circuit.export_limit_kw",
-        "rule.event_limits",
-    )
+    assert notyet.KEYS == ("rule.event_limits",)
     assert set(notyet.RULE_KINDS) == {
-        "over_frequency", "droop", "rocof", "demand_window", "voltage", "adopt_relay", "meter_loss",
+        "over_frequency", "droop", "rocof", "voltage", "adopt_relay", "meter_loss",
         "schedule", "coincident_peak", "price", "follow", "heat",
     }  # fmt: skip
     assert set(notyet.VALUES) == {"miners.family", "rule.kind", "rule.release"}
@@ -72,6 +62,6 @@ def test_what_is_not_yet_supported_is_refused_with_its_mend(
 
 
 def test_taking_out_what_protects_the_site_says_what_that_means(tmp_path: Path) -> None:
-    (line,) = told(tmp_path, changed(("limit_kw = 300", "limit_kw = 300\nlimit_a = 500")))
+    (line,) = told(tmp_path, changed(("[mqtt]", '[[rule]]\nid = "x"\nkind = "voltage"\n[mqtt]')))
 
-    assert line.endswith("take it out, and keep the current with limit_kw meanwhile")
+    assert line.endswith("take the rule out, knowing that nothing does its work meanwhile")

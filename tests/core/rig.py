@@ -79,6 +79,7 @@ class Rig:
         self.tank_dead = False
         self.closed = {contactor.id: True for contactor in site.contactors}
         self.stuck: set[str] = set()  # contactors that do not move
+        self.clock = True
         self.notes: list[Note] = []
         self.told: list[tuple[int, Setpoint]] = []
         self.armed_before: dict[str, str] = {}
@@ -96,6 +97,11 @@ class Rig:
         if contactor is not None and not self.closed[contactor]:
             return 0.0
         return self.tree.step_watts(load, self.at[load]) if load in self.at else 3_000.0 if self.on[load] else 25.0
+
+    @property
+    def wall_ms(self) -> int | None:
+        """Unix ms; None while `clock` says that it is not trusted."""
+        return 1_790_000_000_000 + (self.now_ns - START) // NS_PER_MS if self.clock else None
 
     def mode(self) -> Mode:
         return self.state.circuits["poi"].mode
@@ -115,7 +121,7 @@ class Rig:
             held=self.held | self.local,
             local=self.local,
             away_ns=self.away_ns,
-            wall_ms=1_790_000_000_000,
+            wall_ms=self.wall_ms,
         )
 
     def read(self) -> None:
