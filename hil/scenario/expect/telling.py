@@ -105,7 +105,7 @@ class MinimumOff(Expect, frozen=True, tag="minimum_off"):
 
 
 class Ramp(Expect, frozen=True, tag="ramp"):
-    """Watts are told to move no faster than the ramp, but for one load at its begin."""
+    """Watts are told to move no faster than the ramp, but for one load at its begin and one that is on its way."""
 
     sights: ClassVar = (VERBS,)
 
