@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import psutil
+
 from hil.contactors import ContactorConfig, ContactorsConfig
 from hil.remote import RigProcess
 from hil.tank import TankConfig
@@ -81,6 +83,12 @@ class Yard(Site):
         if self._gpud is not None:
             self._gpud.kill()
             self._gpud = None
+
+    def kill_gpu_worker(self) -> None:
+        """kill -9 of gpud's NVML worker alone."""
+        assert self._gpud is not None
+        for worker in psutil.Process(self._gpud.pid).children():
+            worker.kill()
 
     @property
     def gpud_socket(self) -> Path:
