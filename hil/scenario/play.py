@@ -138,7 +138,7 @@ class _Run:
             name=self._scenario.name,
             title=head.title,
             stands_for=head.stands_for,
-            file=str(self._scenario.path),
+            file=self._scenario.path.name,
             fast=head.fast,
             verdict=self._verdict,
             why=self._why,
