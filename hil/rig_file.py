@@ -32,12 +32,21 @@ class _Device(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     stand_in: Table = {}
 
 
+class Followed(Struct, frozen=True, forbid_unknown_fields=True):
+    """A real meter whose watts a stand-in shows, so that a frequency can be played and real loads are measured."""
+
+    at: str
+    unit_id: int = 1
+    layout: str = "janitza-umg604"
+
+
 class MeterDevice(_Device, frozen=True, kw_only=True):
     """A meter. `at` is "tcp://10.20.0.10:502"; `layout` is how this program itself reads it (hil/meters)."""
 
     at: str = ""
     unit_id: int = 1
     layout: str = "janitza-umg604"
+    follows: Followed | None = None
 
     @property
     def real(self) -> bool:
@@ -155,7 +164,8 @@ class RigFile(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     @property
     def real(self) -> tuple[str, ...]:
         """The devices that are no stand-ins."""
-        return tuple(device.id for device in self.devices if device.real)
+        followed = (f"{meter.id} (watts)" for meter in self.meter if meter.follows is not None)
+        return (*(device.id for device in self.devices if device.real), *followed)
 
     def choose(self, uses: Iterable[str], changes: Mapping[str, Table]) -> "RigFile":
         """This rig with the devices that a scenario uses alone, its stand-ins changed as it asks.

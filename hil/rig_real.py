@@ -5,9 +5,13 @@ something, making a real miner lie, stamping when a real miner read a verb, coun
 """
 
 import json
+import math
 import socket
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Self
 
 from hil.meter import load_layout
 from hil.rig_modbus import ModbusClient, read_quantities
@@ -16,6 +20,7 @@ _ANSWER_S = 2.0
 _BYTES_MAX = 1 << 20
 _RATES = ("MHS 5s", "GHS 5s", "MHS av", "GHS av", "THS RT", "HS RT")  # what families call their newest hash rate
 _AT_ONCE = 16
+_FOLLOW_S = 0.1
 
 
 class RealMeter:
@@ -32,6 +37,34 @@ class RealMeter:
     def close(self) -> None:
         """Nothing is open."""
         self._client.close()
+
+
+class Follower:
+    """Has a stand-in show what a real meter measures; nothing ("nan") while that one does not answer."""
+
+    def __init__(self, meter: RealMeter, show: Callable[[float | str], None]) -> None:
+        self.watts = math.nan
+        self._meter = meter
+        self._show = show
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._follow, name="follow", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._ended.set()
+        self._thread.join()
+        self._meter.close()
+
+    def _follow(self) -> None:
+        while not self._ended.wait(_FOLLOW_S):
+            try:
+                self.watts = self._meter.read()["watts"]
+            except OSError:
+                self.watts = math.nan
+            self._show(self.watts if math.isfinite(self.watts) else "nan")
 
 
 class RealRelay:

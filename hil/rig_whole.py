@@ -7,7 +7,7 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Address
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +20,7 @@ from hil.remote import RigProcess
 from hil.rig import RigConfig
 from hil.rig_file import MeterDevice, MinersDevice, RigFile, RigFileError, SwitchgearDevice, TankDevice
 from hil.rig_protocols import Truth
-from hil.rig_real import RealMeter, RealMiners, RealRelay
+from hil.rig_real import Follower, RealMeter, RealMiners, RealRelay
 
 _REAL_SIGHTS = {"meter": (verbs.POWER,), "miners": (verbs.ON,), "tank": (), "switchgear": (), "gpus": ()}
 _MINER_SILENCE = "never_accepts"
@@ -46,6 +46,11 @@ class WholeRig:
         self._real_meters = {one.id: RealMeter(one.at, one.unit_id, one.layout) for one in file.meter if one.real}
         self._real_miners = {one.id: RealMiners(one.hosts, one.port) for one in file.miners if one.real}
         self._relays = {one.id: RealRelay(one.at, one.unit_id) for one in file.relay}
+        self._followers = {
+            one.id: Follower(RealMeter(one.follows.at, one.follows.unit_id, one.follows.layout), self._shower(one.id))
+            for one in file.meter
+            if one.follows is not None
+        }
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -56,6 +61,9 @@ class WholeRig:
                 opening.callback(meter.close)
             for relay in self._relays.values():
                 opening.callback(relay.close)
+            for name, follower in self._followers.items():
+                self._ask("show", meter=name, quantity="watts", value="nan")  # until the real one was read
+                opening.enter_context(follower)
             self._open = opening.pop_all()
         self.modbus = {name: f"{host}:{port}" for name, (host, port) in self._process.meters.items()}
         self.modbus |= self._process.plcs
@@ -102,6 +110,8 @@ class WholeRig:
         limits = tuple(gpu["limit_w"] for gpu in self._ask("gpu", deed="gpus")) if self._process.config.gpus else ()
         watts, hertz = state["watts"], state["hertz"]
         main = self.file.meter[0].id
+        if main in self._followers:
+            watts = self._followers[main].watts
         if main in self._real_meters:
             measured = self._real_meters[main].read()
             watts = measured["watts"]
@@ -129,6 +139,9 @@ class WholeRig:
     def _ask(self, verb: str, **arguments: Any) -> Any:
         with self._lock:
             return self._process.do(verb, **arguments)
+
+    def _shower(self, meter: str) -> Callable[[float | str], None]:
+        return lambda watts: self._ask("show", meter=meter, quantity="watts", value=watts)
 
     def _coil(self, what: str, device: str) -> tuple[RealRelay, int] | None:
         for relay in self.file.relay:

@@ -23,7 +23,7 @@ from hil.scenario.file import ScenarioError, load_scenario, scenario_files
 from hil.scenario.side_by_side import SideBySide
 
 EXAMPLE = "ballast-hil run --fast"
-_JOBS_PER_CORE = 3  # they wait far more than they compute
+_JOBS_PER_CORE = 4  # they wait far more than they compute
 
 
 def add(parser: argparse.ArgumentParser) -> None:
