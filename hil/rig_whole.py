@@ -89,7 +89,7 @@ class WholeRig:
         mend = ""
         if links or supplies:
             mend = f"; a [[relay]] whose {'links' if links else 'supplies'} name it can do it"
-        return f"{device} is a real {self._kinds[device]}, which has no {verb} for a rig{mend}"
+        return f"{device} is real ({self._kinds[device]}): no {verb} is to be had of it{mend}"
 
     def do(self, verb: str, **arguments: Any) -> Any:
         """One operation of hil/rig.py, or break_link, mend_link, lower, raise."""
