@@ -8,7 +8,6 @@ meter has to lower something.
 
 import csv
 import re
-import socket
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ from msgspec import Struct
 
 from hil.contactors import ContactorConfig, ContactorsConfig
 from hil.issuer import Key
-from hil.remote import RigProcess, free_block
+from hil.loopback import free_net
+from hil.remote import RigProcess
 from hil.rig import MeterConfig, MinerGroup, RigConfig
 from hil.tank import TankConfig
 from hil.under_test import ballast
@@ -95,7 +95,7 @@ class SoakSite:
         self._broker_port = broker_port
         with (DOCS / "miners-a.csv").open(encoding="utf-8") as inventory:
             self.rows = _thinned(list(csv.DictReader(inventory)), miners)
-        net = _free_net([row["address"] for row in self.rows])
+        net = free_net()
         for row in self.rows:
             row["address"] = row["address"].replace(_NET, net, 1)
         self.miners = tuple(row["address"] for row in self.rows)
@@ -253,19 +253,6 @@ def _groups(rows: list[dict[str, str]]) -> Iterator[MinerGroup]:
         if after["address"] != f"{block}.{int(host) + 1}" or after["rated_w"] != row["rated_w"]:
             yield MinerGroup(rows[first]["address"], number - first, "luxos", float(row["rated_w"]))
             first = number
-
-
-def _free_net(addresses: list[str]) -> str:
-    """A "127.x" in which none of these hosts is taken."""
-    while True:
-        net = free_block().rsplit(".", 2)[0]
-        try:
-            for address in addresses:
-                with socket.socket() as probe:
-                    probe.bind((address.replace(_NET, net, 1), 4028))
-        except OSError:
-            continue
-        return net
 
 
 def _at(endpoint: tuple[str, int]) -> str:
