@@ -80,6 +80,7 @@ class Rules(Struct, frozen=True):
     nominal_hz: float
     nominal_ln_v: float
     load_poll_ns: int
+    demand_w: float | None = None  # on average over its window
 
 
 class SoakSite:
@@ -233,6 +234,7 @@ def rules_of(text: str) -> Rules:
         nominal_hz=site["site"]["nominal_hz"],
         nominal_ln_v=site["meter"][0]["nominal_ln_v"],
         load_poll_ns=_ns(miners["poll_s"]),
+        demand_w=poi["demand_kw"] * 1e3 if "demand_kw" in poi else None,
     )
 
 
