@@ -34,8 +34,11 @@ from agent.config.rules import (
 from agent.config.syntax import parse, read_text
 from agent.config.tables import (
     CircuitTable,
+    EnterServiceTable,
     KeysTable,
+    MaintenanceTable,
     MqttTable,
+    RideThroughTable,
     SiteFile,
     SiteTable,
     SiteToml,
@@ -104,6 +107,9 @@ def _read(reader: Reader, folder: Path) -> Draft:
         gpus=reader.tables("gpus", GpusTable),
         contactors=reader.tables("contactor", ContactorTable),
         rules=_rules(reader),
+        ride_through=reader.single("ride_through", RideThroughTable) if "ride_through" in reader.raw else None,
+        enter_service=reader.single("enter_service", EnterServiceTable),
+        maintenance=reader.tables("maintenance", MaintenanceTable),
         mqtt=reader.single("mqtt", MqttTable) if "mqtt" in reader.raw else None,
         telemetry=reader.single("telemetry", TelemetryTable),
         keys=reader.single("keys", KeysTable),
@@ -151,6 +157,7 @@ def _whole(draft: Draft, site: SiteTable, path: Path) -> SiteFile:
     folder = path.parent
     telemetry, keys, mqtt = draft.telemetry, draft.keys, draft.mqtt
     assert telemetry is not None, "a table with a fault was refused before"
+    assert draft.enter_service is not None, "a table with a fault was refused before"
     assert keys is not None, "a table with a fault was refused before"
     if mqtt is not None:
         mqtt = msgspec.structs.replace(
@@ -167,6 +174,9 @@ def _whole(draft: Draft, site: SiteTable, path: Path) -> SiteFile:
         gpus=tuple(_with_socket(folder, gpus) for _, gpus in draft.gpus),
         contactors=tuple(contactor for _, contactor in draft.contactors),
         rules=tuple(rule for _, rule in draft.rules),
+        ride_through=draft.ride_through,
+        enter_service=draft.enter_service,
+        maintenance=tuple(table for _, table in draft.maintenance),
         mqtt=mqtt,
         telemetry=telemetry,
         keys=msgspec.structs.replace(keys, agent=_absolute(folder, keys.agent), keyring=str(folder / keys.keyring)),

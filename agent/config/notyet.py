@@ -9,9 +9,9 @@ from typing import Final
 from drivers.miners.families import FAMILIES
 from drivers.miners.families import NOT_YET as FAMILIES_NOT_YET
 
-TABLES: Final = ("ride_through", "enter_service", "maintenance")
+TABLES: Final[tuple[str, ...]] = ()
 
-KEYS: Final = ("rule.event_limits",)
+KEYS: Final[tuple[str, ...]] = ()
 
 RULE_KINDS: Final = (
     "over_frequency",
