@@ -9,6 +9,7 @@ import msgspec
 from agent.config.checks import check_circuits
 from agent.config.contactors import check_contactors
 from agent.config.cooling import resolve_cooling
+from agent.config.credentials import check_credentials, located
 from agent.config.devices import ContactorTable, LinkTable, MeterTable, PlcTable
 from agent.config.faults import ConfigErrors, kind_of, shown
 from agent.config.gpus import check_gpus
@@ -78,6 +79,7 @@ def load(path: str | Path) -> SiteFile:
     reader.faults += syntax_faults
     draft = _read(reader, path.absolute().parent)
     if reader.whole:
+        check_credentials(reader)
         load_profiles(draft)
         for check in CHECKS:
             check(draft)
@@ -179,7 +181,7 @@ def _whole(draft: Draft, site: SiteTable, path: Path) -> SiteFile:
         maintenance=tuple(table for _, table in draft.maintenance),
         mqtt=mqtt,
         telemetry=telemetry,
-        keys=msgspec.structs.replace(keys, agent=_absolute(folder, keys.agent), keyring=str(folder / keys.keyring)),
+        keys=msgspec.structs.replace(keys, agent=_absolute(folder, keys.agent), keyring=located(folder, keys.keyring)),
     )
 
 
@@ -205,4 +207,4 @@ def _with_socket(folder: Path, gpus: GpusTable) -> GpusTable:
 
 
 def _absolute(folder: Path, name: str | None) -> str | None:
-    return None if name is None else str(folder / name)
+    return None if name is None else located(folder, name)
