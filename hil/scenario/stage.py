@@ -24,7 +24,7 @@ from hil.rig_whole import WholeRig
 from hil.scenario.conditions import Sight
 from hil.scenario.file import Scenario
 from hil.scenario.place import loads_of, namespaces
-from hil.scenario.seen import expand
+from hil.scenario.seen import LADDER, expand
 from hil.scenario.spoiling import Issuers
 from hil.scenario.surroundings import Disk, Network, WallClock
 from hil.site_toml import AGENT, ROOT, SITE, Places, write_site
@@ -117,7 +117,7 @@ class Stage:
         self.wait_for("the agent answers at its socket", lambda: not self.agent.status(), SETTLED_S)
         if settled:
             self.wait_for("the agent is settled", self._unsettled, SETTLED_S)
-            self.loads["ladder"] = self._ladder()
+            self.loads[LADDER] = self._ladder()
         self.epoch()
 
     def epoch(self) -> int:
