@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from agent.config.values import Arm, Hz, Id, PlcBit, PowerKw, PowerKwOrNone, Seconds
+from agent.config.values import Arm, Hz, Id, PlcBit, PowerKw, PowerKwOrNone, Seconds, Text
 
 
 class Release(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -29,6 +29,7 @@ class UnderFrequencyRule(
     """Sheds when the grid's frequency falls through a threshold."""
 
     id: Id
+    preset: Annotated[Text, Meta(description="a programme's figures, where this rule writes none")] | None = None
     arm: Arm | None = None
     circuit: Id
     when: Annotated[
