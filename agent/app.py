@@ -34,6 +34,7 @@ from agent.shell.disk import Disk, RealDisk
 from agent.shell.journal import Journal
 from agent.shell.keeping import Keeping
 from agent.shell.lateness import Lateness
+from agent.shell.local_time import LocalTime
 from agent.shell.people import People
 from agent.shell.spawn import RealSpawn, Spawn
 from agent.shell.watchdog import ServiceManager, feed, measure_lateness
@@ -111,6 +112,7 @@ class Agent:
         self.translated = translate(self.file, listed)
         self.tree = Tree(self.translated.site)
         self.board = board = self._make_board()
+        board.local_time = LocalTime(self.file.site.timezone)
         self.people = People(self.tree, board, board.image, self.journal, seams.clock, self._tell_note)
         self.devices = Devices(
             self.file,

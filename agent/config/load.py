@@ -24,6 +24,7 @@ from agent.config.presets import check_presets, with_preset
 from agent.config.profiles import load_profiles
 from agent.config.reading import Draft, Reader, Rows, nearest
 from agent.config.rules import (
+    CoincidentPeakRule,
     CommandRule,
     CommsLossRule,
     CoolingWritten,
@@ -31,6 +32,7 @@ from agent.config.rules import (
     PowerCapRule,
     RuleTable,
     RuleWritten,
+    ScheduleRule,
     UnderFrequencyRule,
 )
 from agent.config.syntax import parse, read_text
@@ -52,7 +54,9 @@ RULES: Final[dict[str, type[RuleWritten]]] = {
     "under_frequency": UnderFrequencyRule,
     "power_cap": PowerCapRule,
     "command": CommandRule,
+    "coincident_peak": CoincidentPeakRule,
     "demand_window": DemandWindowRule,
+    "schedule": ScheduleRule,
     "comms_loss": CommsLossRule,
     "cooling": CoolingWritten,
 }

@@ -20,8 +20,6 @@ RULE_KINDS: Final = (
     "voltage",
     "adopt_relay",
     "meter_loss",
-    "schedule",
-    "coincident_peak",
     "price",
     "follow",
     "heat",

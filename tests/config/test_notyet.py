@@ -19,7 +19,7 @@ def test_the_whole_list_of_what_is_not_yet_supported() -> None:
     assert notyet.KEYS == ()
     assert set(notyet.RULE_KINDS) == {
         "over_frequency", "droop", "rocof", "voltage", "adopt_relay", "meter_loss",
-        "schedule", "coincident_peak", "price", "follow", "heat",
+        "price", "follow", "heat",
     }  # fmt: skip
     assert set(notyet.VALUES) == {"miners.family", "rule.kind", "rule.release"}
     assert notyet.VALUES["rule.release"] == ("recall",)
