@@ -20,7 +20,7 @@ EVERY_S = 45.0
 FIRST_S = 3.0
 AT_ONCE_MAX = 3  # more, and hardly anything could be judged
 EARLY = 1 / 3
-_SLACK_S = 45.0  # loads' own ramps, people who look after it, polls
+_SLACK_S = 50.0  # loads' own ramps, people who look after it, polls
 
 
 class Planned(Struct, frozen=True):
