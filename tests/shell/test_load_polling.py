@@ -19,6 +19,9 @@ class Writer:
         self.told: list[Callable[[str, int], None]] = []
         self.reads: list[tuple[str, str | None]] = []
 
+    def on_turned_away(self, callback: Callable[[str], None]) -> None:
+        self.turned_away = callback
+
     def on_sent(self, callback: Callable[[str, int], None]) -> None:
         self.told.append(callback)
 
