@@ -74,7 +74,7 @@ class Account(Struct, frozen=True):
     """With what the operator lets us in, and what for."""
 
     user: str = ""  # empty: the family's own
-    password: Secret = Secret("")
+    password: Secret | None = None  # None: none was given; an empty one is one
     writes: bool = True  # False while observing
     unverified: bool = False  # the operator allows control that no device has proven
 
@@ -88,6 +88,16 @@ class DialectStep(Struct, frozen=True):
     name: str  # "off", "on"
     share: float | None  # of the load's rated_w; None: its sleep_w
     reach_ms: int  # from the verb to these watts, at the latest that is known
+
+
+READ_ONLY = (DialectStep("on", 1.0, 0),)
+
+
+class Guarded(Struct, frozen=True, kw_only=True):
+    """What a dialect knows of one table of miners: a family's is one of these where it has a password or two ports."""
+
+    account: Account = NOBODY
+    control_port: int = 0
 
 
 class Seen(Struct, frozen=True):
