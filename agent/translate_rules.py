@@ -13,6 +13,7 @@ from agent.config import (
     SiteFile,
     UnderFrequencyRule,
 )
+from agent.config.rules import EventLimits
 from agent.core.rules import Rule
 from agent.core.rules.amperes import Amperes
 from agent.core.rules.command import Command
@@ -64,8 +65,14 @@ def _under_frequency(file: SiteFile, table: UnderFrequencyRule, acts: bool) -> l
             None if table.to_kw is None else table.to_kw * 1000,
             acts,
             table.when,
+            None if table.event_limits is None else table.event_limits.per_day,
+            _event_ns_max(table.event_limits),
         )
     ]
+
+
+def _event_ns_max(limits: EventLimits | None) -> int | None:
+    return None if limits is None or limits.hours_each is None else int(limits.hours_each * 3600 * NS_PER_S)
 
 
 def _power_cap(file: SiteFile, table: PowerCapRule, acts: bool) -> list[Rule]:

@@ -69,7 +69,7 @@ class WholeRig:
         self.modbus |= self._process.plcs
         devices: list[MeterDevice | TankDevice | SwitchgearDevice]
         devices = [*self.file.meter, *self.file.tank, *self.file.switchgear]
-        self.modbus |= {device.id: device.at.removeprefix("tcp://") for device in devices if device.real}
+        self.modbus |= {device.id: device.at for device in devices if device.real}
         self.gpud_environment = self._process.gpud_environment
         return self
 
@@ -89,7 +89,7 @@ class WholeRig:
         mend = ""
         if links or supplies:
             mend = f"; a [[relay]] whose {'links' if links else 'supplies'} name it can do it"
-        return f"{device} is a real {self._kinds[device]}, which has no {verb} for a rig{mend}"
+        return f"{device} is real ({self._kinds[device]}): no {verb} is to be had of it{mend}"
 
     def do(self, verb: str, **arguments: Any) -> Any:
         """One operation of hil/rig.py, or break_link, mend_link, lower, raise."""

@@ -14,7 +14,6 @@ The time from the grid's change until the watts are gone is at most the sum of
 from msgspec import Struct
 
 from agent.cli import equipment
-from agent.cli.budget import Budget, budget
 from agent.cli.equipment import ContactorRow, GpusRow, TankRow
 from agent.config import (
     CircuitTable,
@@ -26,6 +25,7 @@ from agent.config import (
     SiteFile,
     UnderFrequencyRule,
 )
+from agent.config.budget import Budget, budget
 from agent.config.checks import floors_kw
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS

@@ -6,9 +6,9 @@ taking them out means.
 
 from typing import Final
 
-TABLES: Final = ("ride_through", "enter_service", "maintenance")
+TABLES: Final[tuple[str, ...]] = ()
 
-KEYS: Final = ("rule.event_limits",)
+KEYS: Final[tuple[str, ...]] = ()
 
 RULE_KINDS: Final = (
     "over_frequency",
@@ -31,20 +31,10 @@ VALUES: Final = {
 
 BEGINNINGS: Final = {
     "gpus.at": ("tls://",),
-    "mqtt.ca": ("credential:",),
-    "mqtt.cert": ("credential:",),
-    "mqtt.key": ("credential:",),
-    "keys.agent": ("credential:",),
-    "keys.keyring": ("credential:",),
 }
 
 _MENDS: Final = {
     "gpus.at": "run the agent on the GPUs' own host, and write unix:/run/ballast/gpud.sock",
-    "mqtt.ca": "write a file's path",
-    "mqtt.cert": "write a file's path",
-    "mqtt.key": "write a file's path",
-    "keys.agent": "write a file's path, or take it out: a key is made in state_dir",
-    "keys.keyring": "write a file's path",
     "rule.release": "write { above_hz = …, for_s = … }",
 }
 

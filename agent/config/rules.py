@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from agent.config.values import Arm, Hz, Id, PlcBit, PowerKw, PowerKwOrNone, Seconds
+from agent.config.values import Arm, Hz, Id, PlcBit, PowerKw, PowerKwOrNone, Seconds, Text
 
 
 class Release(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -14,12 +14,22 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     for_s: Annotated[Seconds, Meta(description="s without interruption", examples=[900])]
 
 
+class EventLimits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How much of a contract is given at most."""
+
+    per_day: Annotated[int, Meta(ge=1, le=100, description="events in 24 h; then it is unavailable, and says so")]
+    hours_each: (
+        Annotated[float, Meta(gt=0, le=168, description="h of one event at most; then its loads return")] | None
+    ) = None
+
+
 class UnderFrequencyRule(
     Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="under_frequency"
 ):
     """Sheds when the grid's frequency falls through a threshold."""
 
     id: Id
+    preset: Annotated[Text, Meta(description="a programme's figures, where this rule writes none")] | None = None
     arm: Arm | None = None
     circuit: Id
     when: Annotated[
@@ -33,6 +43,7 @@ class UnderFrequencyRule(
     shed_kw: Annotated[PowerKw, Meta(description="kW below what it drew before the crossing; or to_kw")] | None = None
     to_kw: Annotated[PowerKwOrNone, Meta(description="the net kW to go to; or shed_kw")] | None = None
     release: Release
+    event_limits: Annotated[EventLimits, Meta(description="left out: none")] | None = None
 
 
 class PowerCapRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="power_cap"):

@@ -23,6 +23,7 @@ from agent.core.returning import raise_loads, room_w
 from agent.core.rules.power_cap import is_limit
 from agent.core.setpoint import Setpoint
 from agent.core.state import CircuitMemory, Event, Mode, State
+from agent.core.supply import sagging
 from agent.core.switchgear import supervise
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S
@@ -94,6 +95,7 @@ def attend(
     state, said = commands.attend(tree, state, image, found, bounds, now_ns)
     notes += said
     notes += tell.tied(before, state, now_ns)
+    notes += tell.supplied(before, state, now_ns)
     state, alarms = tell.alarms(tree, state, now_ns)
     notes += alarms
     if state.mistrusted and min(state.mistrusted.values()) <= now_ns:
@@ -141,7 +143,7 @@ def _answers(state: State, image: Image, now_ns: int) -> tuple[State, list[Note]
 
 def _judged(tree: Tree, state: State, found: Mapping[str, Net], now_ns: int) -> tuple[State, list[Note]]:
     """Takes the cuts that the meter has judged off the outstanding ones."""
-    verdicts = judge(tree, state, found, now_ns)
+    verdicts = judge(tree, state, found, now_ns) if not sagging(state) else []
     if not verdicts:
         return state, []
     notes: list[Note] = []

@@ -21,6 +21,9 @@ class Issuers:
             for name, roles in (("dispatch", ROLES), ("desk", ROLES), ("viewer", ("sink",)))
         }
 
+    def __getitem__(self, name: str) -> Issuer:
+        return self._named[name]
+
     def keyring(self) -> str:
         """The file."""
         return keyring(self._named.values())

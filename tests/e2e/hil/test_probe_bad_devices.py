@@ -129,7 +129,7 @@ def test_a_slow_meter_is_measured_and_told_as_too_slow(tmp_path: Path) -> None:
         )
 
     assert probed.code == 1
-    assert probed.report["measured"]["reply_ms"]["p50"] == pytest.approx(300, rel=0.2)
+    assert probed.report["measured"]["reply_ms"]["p50"] >= 300.0
     assert probed.finding("reply time")[0] == "bad"
     assert "the agent waits 250 ms" in probed.finding("reply time")[1]
     assert probed.finding("connections")[0] == "note"  # its one thread serves one at a time

@@ -19,6 +19,7 @@ from tests.e2e.hil.probed_devices import replay
 from tests.e2e.hil.probing import command, run_probe
 
 _REFRESH_S = 0.05
+_BUSY_S = 0.25  # what a busy machine may add to either side
 _UNMETERED_W = 5_000.0
 _SWITCH = ("--actuate", "--yes", "--cycles", "1", "--seconds", "1")
 
@@ -76,7 +77,7 @@ def test_a_miner_without_watts_is_timed_at_the_meter_beside_it(rig: RigProcess, 
     assert probed.code == 0, probed.errors
     told = _stages(probed.report, "meter")
     for verb in ("off", "on"):
-        assert told[verb] == pytest.approx(_delivered_s(rig, miner, verb), rel=0.1, abs=2 * _REFRESH_S)
+        assert told[verb] == pytest.approx(_delivered_s(rig, miner, verb), rel=0.1, abs=_BUSY_S)
     assert "moved nothing" not in probed.finding("acknowledgement")[1]
     assert probed.finding("silent client")[0] == "note"  # its one thread waits
     table = tomllib.loads((tmp_path / "step-times.toml").read_text())["cgminer"]
@@ -95,7 +96,7 @@ def test_a_luxos_miner_s_own_watts_agree_with_the_meter(rig: RigProcess, tmp_pat
     own, meter = _stages(probed.report, "own"), _stages(probed.report, "meter")
     for verb in ("off", "on"):
         assert own[verb] == pytest.approx(meter[verb], rel=0.1, abs=0.3)
-        assert meter[verb] == pytest.approx(_delivered_s(rig, miner, verb), rel=0.1, abs=2 * _REFRESH_S)
+        assert meter[verb] == pytest.approx(_delivered_s(rig, miner, verb), rel=0.1, abs=_BUSY_S)
     assert probed.finding("own watts")[0] == "good"
     text = (tmp_path / "step-times.toml").read_text()
     assert "rated_w = 3300" in text
@@ -123,7 +124,9 @@ def test_a_probe_that_is_interrupted_leaves_the_miner_awake(rig: RigProcess, tmp
     process = subprocess.Popen(command(tmp_path, "--miner", miner, *_SWITCH), stdout=subprocess.PIPE)
     try:
         eventually("it is asleep", lambda: rig.do("stamps")["miners"][miner], 60)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(
+            signal.SIGTERM
+        )  # which is an interrupt to it; SIGINT itself is ignored by what a shell put behind
         process.communicate(timeout=60)
     finally:
         process.kill()

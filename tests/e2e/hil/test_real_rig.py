@@ -84,7 +84,7 @@ def test_a_scenario_that_asks_no_more_than_real_devices_show_is_played_on_them(
     assert set(result.rig_real) == {"main", "a"}
     assert crossing is not None
     assert crossing.verdict is Verdict.NOT_RUNNABLE
-    assert crossing.why == "main is a real meter, which has no frequency for a rig"
+    assert crossing.why == "main is real (meter): no frequency is to be had of it"
     assert code == 1
 
 
