@@ -49,7 +49,10 @@ BRISK = {
 _BRISK_TIMES = (
     ("event_limits = { per_day = 3,", "event_limits = { per_day = 1000,"),
     ("for_s = 300 }", "for_s = 3 }"),
-    ("for_s = 900", "for_s = 4"), ("for_s = 60", "for_s = 3"), ("for_s = 5 ", "for_s = 1 "))
+    ("for_s = 900", "for_s = 4"),
+    ("for_s = 60", "for_s = 3"),
+    ("for_s = 5 ", "for_s = 1 "),
+)
 
 
 class Rules(Struct, frozen=True):
