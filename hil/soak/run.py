@@ -16,7 +16,7 @@ from hil.remote import RigError
 from hil.soak.mischief import look_after, mend
 from hil.soak.samples import sample
 from hil.soak.schedule import AT_ONCE_MAX, Planned, draw_schedule, heal_s
-from hil.soak.site import SWITCHGEAR, SoakSite
+from hil.soak.site import SWITCHGEAR, SoakError, SoakSite
 from hil.soak.trace import Fault, Keeper, S, Trace
 from hil.soak.watch import Ears, Recorder
 from hil.soak.world import World
@@ -40,10 +40,6 @@ class Asked(Struct, frozen=True):
     fault_rate: float = 1.0
     brisk: bool = False
     miners: int = 350
-
-
-class SoakError(Exception):
-    """The site did not come up."""
 
 
 async def run_soak(asked: Asked, tell: Tell) -> Trace:

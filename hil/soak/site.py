@@ -47,7 +47,7 @@ BRISK = {
     "poll_s": "3",
 }
 _BRISK_TIMES = (
-    ("event_limits = { per_day = 3,", "event_limits = { per_day = 1000,"),
+    ("event_limits = { per_day = 3,", "event_limits = { per_day = 100,"),
     ("for_s = 300 }", "for_s = 3 }"),
     ("for_s = 900", "for_s = 4"),
     ("for_s = 60", "for_s = 3"),
@@ -89,6 +89,10 @@ class Rules(Struct, frozen=True):
     demand_w: float | None = None  # on average over its window
 
 
+class SoakError(Exception):
+    """The site did not come up."""
+
+
 class SoakSite:
     """The files in a folder, and the rig. Enter `rig`, then call write()."""
 
@@ -123,10 +127,16 @@ class SoakSite:
         self.agent_key = Key(self.folder / "agent.pem").raw
         text = self._text((DOCS / "site.example.toml").read_text(encoding="utf-8"))
         self.file.write_text(text, encoding="utf-8")
-        checked = subprocess.run([ballast(), "check", str(self.file)], capture_output=True, text=True, check=False)
-        text, self.left_out = supported_text(text, checked.stdout + checked.stderr)
+        text, self.left_out = supported_text(text, self._check())
         self.file.write_text(text, encoding="utf-8")
+        if wrong := self._check():
+            raise SoakError(f"the agent does not take the site:\n{wrong}")
         self.rules = rules_of(text)
+
+    def _check(self) -> str:
+        """What `ballast check` finds wrong; empty where it accepts it."""
+        checked = subprocess.run([ballast(), "check", str(self.file)], capture_output=True, text=True, check=False)
+        return checked.stdout + checked.stderr if checked.returncode else ""
 
     def _text(self, text: str) -> str:
         state = self.state
