@@ -10,7 +10,7 @@ from agent.core.image import Image, Outcome
 from agent.core.ladder import READ_POLLS_MAX
 from agent.core.power import NO_MEMORY, Net
 from agent.core.returning import room_w
-from agent.core.state import Mode, State
+from agent.core.state import Mode, State, Supply
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS, NS_PER_S, Quality
 from agent.shell.board import Board
@@ -94,6 +94,8 @@ def circuit_states(tree: Tree, board: Board) -> list[CircuitState]:
         return []
     edges = room_w(reaction.bounds, reaction.nets)
     states: list[CircuitState] = []
+    supply = board.state.supply.supply
+    flags = () if supply is Supply.ALIVE else (supply.name,)
     for circuit in tree.site.circuits:
         net = reaction.nets[circuit.id]
         memory = board.state.circuits.get(circuit.id, NO_MEMORY)
@@ -101,7 +103,7 @@ def circuit_states(tree: Tree, board: Board) -> list[CircuitState]:
             CircuitState(
                 circuit.id,
                 str(memory.mode),
-                (),
+                flags if circuit.parent is None else (),
                 net.watts,
                 _quality(net),
                 None,
@@ -188,6 +190,7 @@ def status(board: Board, site: Mapping[str, Any], now_ns: int) -> dict[str, Any]
         "ladder": _ladder(board),
         "devices": _devices(board, image, now_ns),
         "response": [{"rule": rule, "kw": _kw(watts), "ms": ms} for rule, watts, ms in responses(board)],
+        "supply": str(board.state.supply.supply),
         "tie": str(board.state.tie or "unknown"),
         "lowered": len(board.state.durable.lowered),
         "rising": sum(not up.arrived for up in board.state.durable.rising.values()),

@@ -1,22 +1,25 @@
 """From site.toml's tables to what the core and the drivers work with: kilowatts to watts, seconds to nanoseconds."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from agent.config import ContactorTable, CoolingRule, GpusTable, MinersTable, SiteFile
 from agent.core.rules import Rule
-from agent.core.site import Circuit, Contact, Contactor, Load, Meter, Plc, Site, Step, Tank
+from agent.core.site import Circuit, Contact, Contactor, Load, Maintenance, Meter, Plc, Site, Step, SupplyLimits, Tank
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS, NS_PER_S
 from agent.shell.volley import Target
 from agent.translate_rules import has_bit, rules_of
 from drivers.gpu.client import GpuLoad
-from drivers.miners.dialect import Dialect
-from drivers.miners.families import FAMILIES
+from drivers.miners.dialect import Account, Dialect, Secret
+from drivers.miners.families import speak
 
 INFINITE = float("inf")
+ENTER_HZ_PU_MIN, ENTER_HZ_PU_MAX = 59.5 / 60, 60.1 / 60  # IEEE 1547-2018 4.10.2, in per unit of nominal
 GPU_REACH_NS = 2 * NS_PER_S  # in-band limits settle in tens to hundreds of ms, and are read once a second (nvml.md)
 REMOTE_BIT = "remote"  # a panel's contact: 0 is LOCAL
 
@@ -42,14 +45,19 @@ class Translated(Struct, frozen=True):
     remote: Mapping[str, str]  # PLC -> the point of its panel's contact
 
 
-def translate(file: SiteFile, gpus: Mapping[str, tuple[GpuSteps, ...]]) -> Translated:
-    """The whole site. `gpus`: what each [[gpus]] table's gpud listed last."""
+def translate(
+    file: SiteFile, gpus: Mapping[str, tuple[GpuSteps, ...]], passwords: Mapping[str, Secret] | None = None
+) -> Translated:
+    """The whole site. `gpus`: what each [[gpus]] table's gpud listed last; `passwords`: of [[miners]] tables.
+
+    Without `passwords` each table that names one counts as having it: for those who forecast and send nothing.
+    """
     loads: list[Load] = []
     targets: list[Target] = []
     models = {meter.id: meter.profile for meter in file.meters} | {plc.id: plc.profile for plc in file.plcs}
     strings: dict[tuple[str, str], list[str]] = {}
     for table in file.miners:
-        dialect = FAMILIES[table.family]
+        dialect = speak(table.family, _account(file, table, passwords), table.control_port)
         for miner in table.hosts:
             name = table.load_id(miner)
             tank = miner.tank or table.cooling
@@ -72,6 +80,8 @@ def translate(file: SiteFile, gpus: Mapping[str, tuple[GpuSteps, ...]]) -> Trans
         (),
         tuple(_plc(file, table.id) for table in file.plcs),
         _contact(file, file.site.islanded_when),
+        _supply(file),
+        _maintenance(file),
     )
     tree = Tree(site)
     contactors = tuple(_contactor(table, tree, strings) for table in file.contactors)
@@ -85,6 +95,15 @@ def translate(file: SiteFile, gpus: Mapping[str, tuple[GpuSteps, ...]]) -> Trans
         models,
         {plc.id: f"{plc.id}.{REMOTE_BIT}" for plc in file.plcs if has_bit(plc, REMOTE_BIT)},
     )
+
+
+def _account(file: SiteFile, table: MinersTable, passwords: Mapping[str, Secret] | None) -> Account:
+    """With what the operator lets us into the miners of one table."""
+    if passwords is not None:
+        password = passwords.get(table.id)
+    else:
+        password = None if table.password is None else Secret()
+    return Account(table.user or "", password, file.site.control == "act", table.unverified_control)
 
 
 def _is_plc(file: SiteFile, name: str | None) -> bool:
@@ -132,6 +151,31 @@ def _contact(file: SiteFile, written: str | None) -> Contact | None:
     if written is None:
         return None
     return Contact(written, _plc(file, written.partition(".")[0]).poll_ns)
+
+
+def _supply(file: SiteFile) -> SupplyLimits:
+    window, nominal_hz = file.enter_service.window, file.site.nominal_hz
+    limits = SupplyLimits(
+        v_pu_min=window.v_pu_min,
+        v_pu_max=window.v_pu_max,
+        hz_min=window.hz_min if window.hz_min is not None else nominal_hz * ENTER_HZ_PU_MIN,
+        hz_max=window.hz_max if window.hz_max is not None else nominal_hz * ENTER_HZ_PU_MAX,
+        for_ns=int(window.for_s * NS_PER_S),
+        outage_when=_contact(file, file.enter_service.outage_when),
+    )
+    if file.ride_through is None:
+        return limits
+    curve = tuple((low_pu, round(lasts_ms * NS_PER_MS)) for low_pu, lasts_ms in file.ride_through.curve)
+    return replace(limits, curve=curve)
+
+
+def _maintenance(file: SiteFile) -> tuple[Maintenance, ...]:
+    zone = ZoneInfo(file.site.timezone)
+
+    def unix_ms(local: datetime) -> int:
+        return round(local.replace(tzinfo=zone).timestamp() * 1000)
+
+    return tuple(Maintenance(table.circuit, unix_ms(table.start), unix_ms(table.end)) for table in file.maintenance)
 
 
 def _load(table: MinersTable, name: str, rated_w: float, dialect: Dialect, tank: str | None) -> Load:

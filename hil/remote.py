@@ -20,10 +20,7 @@ from typing import Any, Self
 
 import msgspec
 
-from hil.loopback import free_block
 from hil.rig import RigConfig
-
-__all__ = ["RigError", "RigProcess", "free_block"]
 
 _ANSWER_S_MAX = 60.0  # a loaded machine; the rig itself needs a millisecond
 

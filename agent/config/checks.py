@@ -5,6 +5,7 @@ written, so that one slip is told once, not again by everything that refers to i
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -26,6 +27,7 @@ REFERENCES: Final = (
     ("plc", "link", "link"),
     ("gpus", "circuit", "circuit"),
     ("contactor", "plc", "plc"),
+    ("maintenance", "circuit", "circuit"),
 )
 SHED_BELOW_NOMINAL_HZ_MAX: Final = 5.0  # load-shedding relays end at some 47 Hz (50) and 57 Hz (60)
 
@@ -55,6 +57,7 @@ def check_circuits(draft: Draft) -> None:
             _check_comms_loss(draft, path, rule)
     _check_caps(draft)
     _check_amperes_and_demand(draft)
+    _check_supply(draft)
     _check_mqtt(draft)
 
 
@@ -251,6 +254,32 @@ def _check_amperes_and_demand(draft: Draft) -> None:
                 fault((*path, "limit_a"), wrong, "add current_l1_a and the others to a profile of your own")
         if circuit.demand_kw is not None and circuit.demand_kw > circuit.limit_kw:
             fault((*path, "demand_kw"), "above limit_kw, so it never binds", f"write {circuit.limit_kw:g} or less")
+
+
+def _check_supply(draft: Draft) -> None:
+    """The ride-through curve rises; the enter-service window is one, and near the nominal frequency."""
+    fault = draft.reader.fault
+    if draft.ride_through is not None:
+        curve = draft.ride_through.curve
+        for at, (before, after) in enumerate(pairwise(curve), 1):
+            if after[0] <= before[0] or after[1] < before[1]:
+                wrong = "the voltage and the time of each point are above those of the one before it"
+                fault(("ride_through", "curve", at), f"does not rise: {wrong}", "compare it with the utility's curve")
+        for at, (low_pu, lasts_ms) in enumerate(curve):
+            if not (0 <= low_pu <= 1 and 0 <= lasts_ms <= 3_600_000):
+                mend = "write [per-unit voltage from 0 to 1, ms], such as [0.5, 300]"
+                fault(("ride_through", "curve", at), "not a point of such a curve", mend)
+    for path, work in draft.maintenance:
+        if work.end <= work.start:
+            fault((*path, "to"), "not after from", "write when the work is over")
+    if draft.site is None or draft.enter_service is None:
+        return
+    window, nominal_hz = draft.enter_service.window, draft.site.nominal_hz
+    place: Path = ("enter_service", "window")
+    if window.hz_min is not None and window.hz_min >= nominal_hz:
+        fault((*place, "hz_min"), "at or above nominal: nothing would ever return", f"write below {nominal_hz:g}")
+    if window.hz_max is not None and window.hz_max <= nominal_hz:
+        fault((*place, "hz_max"), "at or below nominal: nothing would ever return", f"write above {nominal_hz:g}")
 
 
 def _check_demand(draft: Draft, path: Path, rule: DemandWindowRule) -> None:

@@ -6,12 +6,9 @@ taking them out means.
 
 from typing import Final
 
-from drivers.miners.families import FAMILIES
-from drivers.miners.families import NOT_YET as FAMILIES_NOT_YET
+TABLES: Final[tuple[str, ...]] = ()
 
-TABLES: Final = ("ride_through", "enter_service", "maintenance")
-
-KEYS: Final = ("rule.event_limits",)
+KEYS: Final[tuple[str, ...]] = ()
 
 RULE_KINDS: Final = (
     "over_frequency",
@@ -20,35 +17,22 @@ RULE_KINDS: Final = (
     "voltage",
     "adopt_relay",
     "meter_loss",
-    "schedule",
-    "coincident_peak",
     "price",
     "follow",
     "heat",
 )
 
 VALUES: Final = {
-    "miners.family": FAMILIES_NOT_YET,
     "rule.kind": RULE_KINDS,
     "rule.release": ("recall",),
 }
 
 BEGINNINGS: Final = {
     "gpus.at": ("tls://",),
-    "mqtt.ca": ("credential:",),
-    "mqtt.cert": ("credential:",),
-    "mqtt.key": ("credential:",),
-    "keys.agent": ("credential:",),
-    "keys.keyring": ("credential:",),
 }
 
 _MENDS: Final = {
     "gpus.at": "run the agent on the GPUs' own host, and write unix:/run/ballast/gpud.sock",
-    "mqtt.ca": "write a file's path",
-    "mqtt.cert": "write a file's path",
-    "mqtt.key": "write a file's path",
-    "keys.agent": "write a file's path, or take it out: a key is made in state_dir",
-    "keys.keyring": "write a file's path",
     "rule.release": "write { above_hz = …, for_s = … }",
 }
 
@@ -60,8 +44,6 @@ def mend_not_yet(place: str, value: object) -> str | None:
         known |= value in VALUES.get(place, ()) or value.startswith(BEGINNINGS.get(place, ()))
     if not known:
         return None
-    if place == "miners.family":
-        return f"this version speaks {', '.join(FAMILIES)}"
     if place == "rule.kind":
         return "take the rule out, knowing that nothing does its work meanwhile"
     if place in TABLES:

@@ -29,6 +29,9 @@ def check_contacts(draft: Draft) -> None:
     islanded_when = draft.site.islanded_when if draft.site is not None else None
     if islanded_when is not None:
         _check_contact(draft, ("site", "islanded_when"), islanded_when)
+    outage_when = draft.enter_service.outage_when if draft.enter_service is not None else None
+    if outage_when is not None:
+        _check_contact(draft, ("enter_service", "outage_when"), outage_when)
     for path, rule in draft.rules:
         if isinstance(rule, UnderFrequencyRule) and rule.when == "island" and not islanded_when and draft.site:
             fault((*path, "when"), "without [site] islanded_when this is never so", "add that, or write any")

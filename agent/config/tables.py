@@ -10,16 +10,17 @@ notyet.py.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from agent.config.devices import ContactorTable, LinkTable, MeterTable, PlcTable
 from agent.config.loads import GpusTable, MinersTable, MinersWritten
 from agent.config.rules import RuleTable, RuleWritten
-from agent.config.values import Arm, FilePath, Hz, Id, PlcBit, PowerKw, PowerKwOrNone, Text, at_least
+from agent.config.values import Arm, FilePath, Hz, Id, PlcBit, PowerKw, PowerKwOrNone, Seconds, Text, at_least
 
 
 class SiteTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -115,6 +116,55 @@ class CircuitTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return self.jump_down_tied_kw if island_kw is None else island_kw
 
 
+class RideThroughTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The utility's curve: how long the site stays connected at which voltage. Left out: a dead bus for 1 s, an outage.
+
+    While the voltage is below it and its time is not over, nothing rises and no watts that fall count as delivered.
+    """
+
+    curve: Annotated[
+        tuple[tuple[float, float], ...],
+        Meta(
+            min_length=1,
+            max_length=32,
+            description="[per-unit voltage, ms] points, both rising",
+            examples=[[[0.0, 150], [0.5, 300], [0.7, 1000], [0.9, 10000]]],
+        ),
+    ]
+
+
+class EnterServiceWindow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What must hold before anything rises after an outage. The defaults are IEEE 1547-2018's (4.10.2)."""
+
+    v_pu_min: Annotated[float, Meta(ge=0.5, le=1.0, description="per unit, the lowest phase")] = 0.917
+    v_pu_max: Annotated[float, Meta(ge=1.0, le=1.3, description="per unit, the highest phase")] = 1.05
+    hz_min: Annotated[Hz, Meta(description="left out: 0.8 % below nominal")] | None = None
+    hz_max: Annotated[Hz, Meta(description="left out: 0.17 % above nominal")] | None = None
+    for_s: Annotated[Seconds, Meta(description="s without interruption")] = 300.0
+
+
+class EnterServiceTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What must hold before anything returns after an outage."""
+
+    window: EnterServiceWindow = EnterServiceWindow()
+    outage_when: (
+        Annotated[PlcBit, Meta(description="PLC.BIT that is 1 while the supply is gone: a 27 relay, the UPS")] | None
+    ) = None
+
+
+class MaintenanceTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A time in which people work on a circuit. Times are the site's own (its timezone), without an offset."""
+
+    circuit: Id
+    start: Annotated[datetime, Meta(tz=False, description="local time", examples=["2026-12-01T08:00:00"])] = field(
+        name="from"
+    )
+    end: Annotated[datetime, Meta(tz=False, description="local time", examples=["2026-12-01T16:00:00"])] = field(
+        name="to"
+    )
+    effect: Annotated[Literal["no_raise"], Meta(description="no_raise: nothing rises there")] = "no_raise"
+
+
 class MqttTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The broker. Without this table nothing is published and no command is heard."""
 
@@ -185,6 +235,9 @@ class SiteToml(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     gpus: tuple[GpusTable, ...] = ()
     contactor: tuple[ContactorTable, ...] = ()
     rule: tuple[RuleWritten, ...] = ()
+    ride_through: RideThroughTable | None = None
+    enter_service: EnterServiceTable = EnterServiceTable()
+    maintenance: tuple[MaintenanceTable, ...] = ()
     mqtt: MqttTable | None = None
     telemetry: TelemetryTable = TelemetryTable()
     keys: KeysTable = KeysTable()
@@ -203,6 +256,9 @@ class SiteFile(Struct, frozen=True, kw_only=True):
     gpus: tuple[GpusTable, ...] = ()
     contactors: tuple[ContactorTable, ...] = ()
     rules: tuple[RuleTable, ...] = ()
+    ride_through: RideThroughTable | None = None
+    enter_service: EnterServiceTable = EnterServiceTable()
+    maintenance: tuple[MaintenanceTable, ...] = ()
     mqtt: MqttTable | None = None
     telemetry: TelemetryTable = TelemetryTable()
     keys: KeysTable = KeysTable()

@@ -23,6 +23,7 @@ from agent.core.returning import raise_loads, room_w
 from agent.core.rules.power_cap import is_limit
 from agent.core.setpoint import Setpoint
 from agent.core.state import CircuitMemory, Event, Mode, State
+from agent.core.supply import sagging
 from agent.core.switchgear import supervise
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S
@@ -94,6 +95,7 @@ def attend(
     state, said = commands.attend(tree, state, image, found, bounds, now_ns)
     notes += said
     notes += tell.tied(before, state, now_ns)
+    notes += tell.supplied(before, state, now_ns)
     state, alarms = tell.alarms(tree, state, now_ns)
     notes += alarms
     if state.mistrusted and min(state.mistrusted.values()) <= now_ns:
@@ -141,7 +143,7 @@ def _answers(state: State, image: Image, now_ns: int) -> tuple[State, list[Note]
 
 def _judged(tree: Tree, state: State, found: Mapping[str, Net], now_ns: int) -> tuple[State, list[Note]]:
     """Takes the cuts that the meter has judged off the outstanding ones."""
-    verdicts = judge(tree, state, found, now_ns)
+    verdicts = judge(tree, state, found, now_ns) if not sagging(state) else []
     if not verdicts:
         return state, []
     notes: list[Note] = []
@@ -201,7 +203,7 @@ def _lifted(
 
 
 def _has_room(tree: Tree, state: State, found: Mapping[str, Net], image: Image, event: Event, bound: Bound) -> bool:
-    """Whether a limit leaves room for one of the loads that it lowered."""
+    """Whether a limit leaves room for one of the loads that it lowered; whether it is kept, when it lowered none."""
     net = found[event.circuit]
     if net.watts is None or any(event.circuit in sent.falls for sent in state.durable.cuts):
         return False
@@ -210,11 +212,9 @@ def _has_room(tree: Tree, state: State, found: Mapping[str, Net], image: Image, 
         for load, down in state.durable.lowered.items()
         if down.event == event.id
     ]
-    if not watts:
-        return True
     steady = steady_w(state, net, event.circuit)
     ends_w = max(net.watts, steady if steady is not None else net.watts)
-    return ends_w + climbing_w(tree, state.durable, image, event.circuit) + min(watts) <= bound.hi_w
+    return ends_w + climbing_w(tree, state.durable, image, event.circuit) + min(watts, default=0.0) <= bound.hi_w
 
 
 def _ended(tree: Tree, state: State, image: Image, found: Mapping[str, Net], now_ns: int) -> tuple[State, list[Note]]:

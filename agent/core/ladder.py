@@ -23,11 +23,10 @@ from agent.core.setpoint import Setpoint
 from agent.core.site import BoundClass, Contactor, Load
 from agent.core.state import Durable
 from agent.core.tree import Tree
-from agent.core.values import NS_PER_S
+from agent.core.values import DAY_NS
 
 SLICE_LOADS = 200  # about 1 ms of Python
 READ_POLLS_MAX = 3  # a load's own watts are believed for three of its poll periods
-DAY_NS = 86_400 * NS_PER_S
 MIN_ON_CLASSES = frozenset({BoundClass.COMMAND, BoundClass.VALUE})  # bound by minimum on times
 
 

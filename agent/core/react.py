@@ -48,10 +48,13 @@ from agent.core.state import (
     Tie,
     Trouble,
 )
+from agent.core.supply import sagging, supply_of
 from agent.core.tie import jump_down_w, tie_of
 from agent.core.tree import Tree, tank_node
+from agent.core.values import DAY_NS
 
 REFRESHES_KEPT = 16
+EVENTS_KEPT = 100  # of a rule in a day
 LIMIT_MOVES_PU = 0.01  # less is not worth a line in the journal
 
 
@@ -69,10 +72,11 @@ class Reaction(Struct, frozen=True):
 def react(tree: Tree, rules: Rules, state: State, image: Image, armed: Armed, now_ns: int) -> Reaction:
     """Lowers what must be lowered now."""
     found = nets(tree, state, image, armed, now_ns)
-    state = _with_refreshes(tree, state, image)
     tie = tie_of(tree, image, now_ns)
-    if tie is not state.tie:
-        state = replace(state, tie=tie)
+    supply = supply_of(tree, state, image, now_ns)
+    if tie is not state.tie or supply is not state.supply:
+        state = replace(state, tie=tie, supply=supply)
+    state = _with_refreshes(tree, state, image)
     state, blind = _blindness(tree, state, found, armed, now_ns)
     state, bounds = _ask_rules(tree, rules, state, image, found, now_ns)
     bounds += blind
@@ -140,6 +144,7 @@ def _with_refreshes(tree: Tree, state: State, image: Image) -> State:
             pulse.changed_ns,
             power.value if power is not None else None,
             frequency.value if frequency is not None else None,
+            sagging(state),
         )
         changed[name] = (*known[-(REFRESHES_KEPT - 1) :], refresh)
     return replace(state, refreshes={**state.refreshes, **changed}) if changed else state
@@ -230,8 +235,14 @@ def _ask_tanks(
     """Every tank's bound while it is shed, the nodes whose loads may not rise, and those to be latched."""
     bounds: list[Bound] = []
     blocked = set(state.durable.latched)
-    if state.tie is Tie.UNKNOWN:
+    if state.tie is Tie.UNKNOWN or sagging(state):
         blocked.add(tree.site.circuits[0].id)
+    blocked.update(
+        work.circuit
+        for work in tree.site.maintenance
+        # With a clock that is not trusted it may be that time: somebody may have a hand in there.
+        if image.wall_ms is None or work.from_ms <= image.wall_ms < work.to_ms
+    )
     latches: list[tuple[str, str]] = []
     memories: dict[str, CoolingMemory] = {}
     for rule in rules.cooling:
@@ -274,7 +285,11 @@ def _opened(tree: Tree, durable: Durable, bound: Bound, net: Net, image: Image, 
         now_ns,
         dry=not bound.acts,
     )
-    return replace(_with_event(durable, opened), counter=durable.counter + 1)
+    begun = durable.begun
+    if bound.begins and bound.cls is BoundClass.GRID:
+        today = [at_ns for at_ns in begun.get(bound.rule, ()) if now_ns - at_ns < DAY_NS]
+        begun = {**begun, bound.rule: (*today, now_ns)[-EVENTS_KEPT:]}
+    return replace(_with_event(durable, opened), counter=durable.counter + 1, begun=begun)
 
 
 def _moves(event: Event, bound: Bound) -> bool:

@@ -7,6 +7,8 @@ from enum import IntEnum
 
 from msgspec import Struct
 
+from agent.core.values import NS_PER_S
+
 
 class BoundClass(IntEnum):
     """Who wins when bounds disagree: the lower number (design: protect > grid > contract > command > value)."""
@@ -106,6 +108,26 @@ class Contact(Struct, frozen=True):
     poll_ns: int
 
 
+class SupplyLimits(Struct, frozen=True):
+    """What the utility asks of the site when its voltage dips, and after an outage (agent/core/supply.py)."""
+
+    curve: tuple[tuple[float, int], ...] = ((0.5, NS_PER_S),)  # per unit, ns; rising. Alone: a dead bus for a second
+    v_pu_min: float = 0.917
+    v_pu_max: float = 1.05
+    hz_min: float = 45.0
+    hz_max: float = 65.0
+    for_ns: int = 300 * NS_PER_S
+    outage_when: Contact | None = None  # 1: the supply is gone
+
+
+class Maintenance(Struct, frozen=True):
+    """A time in which nothing rises on a circuit, because people work there. Unix ms."""
+
+    circuit: str
+    from_ms: int
+    to_ms: int
+
+
 class Site(Struct, frozen=True):
     """The whole of it. Circuits are ordered parents first."""
 
@@ -120,3 +142,5 @@ class Site(Struct, frozen=True):
     contactors: tuple[Contactor, ...] = ()
     plcs: tuple[Plc, ...] = ()
     islanded_when: Contact | None = None  # 1: the site is an island; None: it can never be one
+    supply: SupplyLimits = SupplyLimits()
+    maintenance: tuple[Maintenance, ...] = ()

@@ -34,6 +34,22 @@ class Tie(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Supply(StrEnum):
+    """What stands at the grid connection; agent/core/supply.py says what each means."""
+
+    ALIVE = "alive"
+    RIDE_THROUGH = "ride_through"
+    OUTAGE = "outage"
+
+
+class SupplyMemory(Struct, frozen=True):
+    """The supply, since when its voltage is low, and since when it has been within the enter-service window."""
+
+    supply: Supply = Supply.ALIVE
+    since_ns: int | None = None
+    good_ns: int | None = None
+
+
 class Event(Struct, frozen=True):
     """One curtailment of one rule or command on one circuit, from binding to last return."""
 
@@ -108,6 +124,7 @@ class Durable(Struct, frozen=True):
     counter: int = 0  # events begun; makes their ids
     latched: Mapping[str, str] = {}  # node or contactor -> why it stays off until somebody on site acknowledges
     auto_returns: Mapping[str, tuple[int, ...]] = {}  # tank's node -> when it returned by itself, in the last day
+    begun: Mapping[str, tuple[int, ...]] = {}  # rule with event limits -> when its events began, in the last day
     operations: Mapping[str, tuple[int, ...]] = {}  # contactor -> when it was told to move, in the last day
 
 
@@ -118,6 +135,7 @@ class Refresh(Struct, frozen=True, gc=False):
     taken_ns: int
     power_w: float | None
     frequency_hz: float | None
+    sagging: bool = False  # taken while the voltage was low: watts that fell say nothing
 
 
 class CircuitMemory(Struct, frozen=True):
@@ -201,4 +219,5 @@ class State(Struct, frozen=True):
     alarms: Mapping[str, str] = {}
     returns: Mapping[str, ReturnPlan] = {}
     tie: Tie | None = None  # None: not looked at yet
+    supply: SupplyMemory = SupplyMemory()
     mistrusted: Mapping[str, int] = {}  # load -> until when it counts for nothing in the ladder

@@ -12,7 +12,7 @@ from agent.core.ladder import EMPTY, Armed
 from agent.core.notes import EventNote, Note
 from agent.core.power import Net
 from agent.core.site import BoundClass
-from agent.core.state import Cut, Event, Mode, State, Tie
+from agent.core.state import Cut, Event, Mode, State, Supply, Tie
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S
 from agent.core.verify import Verdict
@@ -179,6 +179,20 @@ def tied(before: State, state: State, now_ns: int) -> list[Note]:
     words = {Tie.TIED: "the site is tied to the grid again", Tie.ISLAND: "the site is an island"}
     why = words.get(state.tie or Tie.UNKNOWN, "whether the site is an island is not known: nothing rises")
     return [EventNote(now_ns, "", "clear" if state.tie is Tie.TIED else "alarm", "", "tie", "protect", why)]
+
+
+def supplied(before: State, state: State, now_ns: int) -> list[Note]:
+    """The voltage dips, the supply is gone, or it may be relied on again."""
+    supply = state.supply.supply
+    if supply is before.supply.supply:
+        return []
+    words = {
+        Supply.ALIVE: "the supply is good",
+        Supply.RIDE_THROUGH: "the voltage is low: ridden through, nothing rises",
+        Supply.OUTAGE: "the supply is gone: nothing rises before it was good for its whole time",
+    }
+    kind = "clear" if supply is Supply.ALIVE else "alarm"
+    return [EventNote(now_ns, "", kind, "", "supply", "protect", words[supply])]
 
 
 def alarms(tree: Tree, state: State, now_ns: int) -> tuple[State, list[Note]]:

@@ -25,14 +25,17 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import fields, replace
 
-from agent.core.image import Lease, LoadSeen, Pulse, Write
+from agent.core.image import Image, Lease, LoadSeen, Pulse, Write
 from agent.core.notes import CommandNote, EventNote, Note
 from agent.core.setpoint import Setpoint
 from agent.core.state import Durable, State
-from agent.core.values import Reading
 from agent.translate import GpuSteps
 
 VERSION = 1
+
+# What entries of their own tell of the image; all the rest of it stands in every Reacted.
+CARRIED = ("points", "pulses", "loads", "writes", "leases", "news", "held", "local")
+REST = tuple(field.name for field in fields(Image) if field.name not in CARRIED)
 
 
 class Head(Struct, frozen=True):
@@ -84,15 +87,7 @@ class Begin(Struct, frozen=True, array_like=True, tag="begin"):
     """An arming began; the image then, and what else it was built from."""
 
     now_ns: int
-    wall_ms: int | None
-    points: dict[str, Reading]
-    pulses: dict[str, Pulse]
-    loads: dict[str, LoadSeen]
-    writes: dict[str, Write]
-    leases: tuple[Lease, ...]
-    held: tuple[str, ...]
-    local: tuple[str, ...]
-    news: tuple[str, ...]
+    image: Image  # whole; with the loads heard of since the last beat
     durable: Durable
     mistrusted: tuple[str, ...]
 
@@ -137,8 +132,8 @@ class Leases(Struct, frozen=True, array_like=True, tag="leases"):
 class Holds(Struct, frozen=True, array_like=True, tag="holds"):
     """What people hold is this now."""
 
-    held: tuple[str, ...]
-    local: tuple[str, ...]
+    held: frozenset[str]
+    local: frozenset[str]
 
 
 class Changed(Struct, frozen=True, array_like=True, tag="changed"):
@@ -151,8 +146,7 @@ class Reacted(Struct, frozen=True, array_like=True, tag="react"):
     """react() on everything above."""
 
     now_ns: int
-    away_ns: int | None
-    wall_ms: int | None
+    image: Image  # but for CARRIED
     setpoints: tuple[Setpoint, ...]
     delta: Delta | None
 

@@ -51,7 +51,7 @@ class Teller:
         self._id = event
         self._event: Event | None = None
         self._scene: Scene | None = None
-        self._points: dict[str, tuple[float | None, int]] = {}  # what was read last, and when
+        self._points: dict[str, float | None] = {}  # what was read last
         self._before: dict[str, float | None] = {}  # what was read before that
         self._leases: dict[str, Lease] = {}
         self._durable = Durable()
@@ -75,17 +75,18 @@ class Teller:
         entry = placed.entry
         match entry:
             case entries.Begin():
-                self._leases = {lease.id: lease for lease in entry.leases}
-                self._points = {name: (reading.value, reading.taken_ns) for name, reading in entry.points.items()}
+                self._leases = {lease.id: lease for lease in entry.image.leases}
+                self._points = {name: reading.value for name, reading in entry.image.points.items()}
                 self._before = {}
             case entries.Stand():
                 self._durable = entry.kept.state.durable
                 self._event = self._durable.events.get(self._id, self._event)
-            case entries.Points(device, taken_ns, values, _):
+                self._asked |= {load for load, down in self._durable.lowered.items() if down.event == self._id}
+            case entries.Points(device, _, values, _):
                 for point, value in values.items():
                     name = f"{device}.{point}"
-                    self._before[name] = self._points.get(name, (None, 0))[0]
-                    self._points[name] = value, taken_ns
+                    self._before[name] = self._points.get(name)
+                    self._points[name] = value
             case entries.Leases(leases):
                 self._leases |= {lease.id: lease for lease in leases}
             case Reacted() | Attended():
@@ -96,8 +97,8 @@ class Teller:
     def _decision(self, placed: Placed, entry: Reacted | Attended) -> Iterator[Sentence]:
         before = self._durable
         self._durable = applied(before, entry.delta)
-        if isinstance(entry, Reacted) and entry.wall_ms is not None:
-            self._clock = entry.now_ns, entry.wall_ms
+        if isinstance(entry, Reacted) and entry.image.wall_ms is not None:
+            self._clock = entry.now_ns, entry.image.wall_ms
         instant = (entry.now_ns, isinstance(entry, Attended))
         if instant <= self._heard:
             return  # two flights overlap
@@ -152,9 +153,9 @@ class Teller:
         return {} if circuit is None or circuit.meter is None else {circuit.meter: ("power_w",)}
 
     def _reading(self, name: str, point: str) -> str:
-        value, _ = self._points.get(name, (None, 0))
         if name not in self._points:
             return ""
+        value = self._points[name]
         before = self._before.get(name)
         was = f" (before: {_value(point, before)})" if before is not None and before != value else ""
         return _value(point, value) + was
@@ -262,7 +263,7 @@ def events_of(these: Iterable[Placed]) -> Iterator[Known]:
     for placed in these:
         entry = placed.entry
         if isinstance(entry, Reacted):
-            wall_ms = entry.wall_ms
+            wall_ms = entry.image.wall_ms
         if isinstance(entry, entries.Stand):
             for event in entry.kept.state.durable.events.values():
                 yield Known(event.id, event.rule, event.circuit, entry.now_ns, wall_ms)

@@ -35,7 +35,7 @@ from agent.core.state import Durable, State
 from agent.core.values import NS_PER_S
 from agent.flight import entries
 from agent.flight.blocks import pack
-from agent.flight.entries import Entry, Head, encode
+from agent.flight.entries import REST, Entry, Head, encode
 from agent.shell.clock import Clock
 from agent.shell.disk import Disk, File
 from agent.shell.spawn import Spawn
@@ -113,7 +113,7 @@ class Recorder:
         self._put((entries.Leases, leases))
 
     def holds(self, held: frozenset[str], local: frozenset[str]) -> None:
-        self._put((_holds, held, local))
+        self._put((entries.Holds, held, local))
 
     def changed(self, state: State) -> None:
         self._put((self._changed, state))
@@ -123,7 +123,9 @@ class Recorder:
             self._until_ns = now_ns + AFTER_NS
         durable = reaction.state.durable
         weight = self._weighed(durable)
-        self._put((self._reacted, now_ns, image.away_ns, image.wall_ms, reaction.setpoints, durable), weight)
+        # Not the image itself: it would keep its mappings alive, each of them one of many copies.
+        rest = [getattr(image, name) for name in REST]
+        self._put((self._reacted, now_ns, rest, reaction.setpoints, durable), weight)
 
     def attended(self, now_ns: int, image: Image, attended: Attended, armed_before: Mapping[str, str]) -> None:
         if attended.setpoints or any(map(_matters, attended.notes)):
@@ -146,7 +148,7 @@ class Recorder:
             self._lost = 0
         self._segment_ns = now_ns
         self._stand_due = True
-        self._put((self._begin, now_ns, image, state, tuple(news)))
+        self._put((_begin, now_ns, image, state, frozenset(news)))
 
     def armed(self) -> None:
         self._armed_since = True
@@ -295,22 +297,6 @@ class Recorder:
             self._file.close()
             self._file = None
 
-    def _begin(self, now_ns: int, image: Image, state: State, news: tuple[str, ...]) -> Entry:
-        return entries.Begin(
-            now_ns,
-            image.wall_ms,
-            dict(image.points),
-            dict(image.pulses),
-            dict(image.loads),
-            dict(image.writes),
-            image.leases,
-            tuple(sorted(image.held)),
-            tuple(sorted(image.local)),
-            news,
-            state.durable,
-            tuple(state.mistrusted),
-        )
-
     def _stand(self, now_ns: int, state: State, armed_before: Mapping[str, str]) -> Entry:
         return entries.Stand(now_ns, entries.keep(state), dict(armed_before))
 
@@ -318,15 +304,9 @@ class Recorder:
         self._durable = state.durable
         return entries.Changed(entries.keep(state))
 
-    def _reacted(
-        self,
-        now_ns: int,
-        away_ns: int | None,
-        wall_ms: int | None,
-        setpoints: tuple[Setpoint, ...],
-        durable: Durable,
-    ) -> Entry:
-        return entries.Reacted(now_ns, away_ns, wall_ms, setpoints, self._delta(durable))
+    def _reacted(self, now_ns: int, rest: list[Any], setpoints: tuple[Setpoint, ...], durable: Durable) -> Entry:
+        image = Image(**dict(zip(REST, rest, strict=True)))
+        return entries.Reacted(now_ns, image, setpoints, self._delta(durable))
 
     def _attended(
         self, now_ns: int, adopts: bool, setpoints: tuple[Setpoint, ...], notes: tuple[Note, ...], durable: Durable
@@ -342,8 +322,8 @@ def _points(device: str, block: BlockRead, pulse: Pulse | None) -> Entry:
     return entries.Points(device, block.taken_ns, {sample.point: sample.value for sample in block.samples}, pulse)
 
 
-def _holds(held: frozenset[str], local: frozenset[str]) -> Entry:
-    return entries.Holds(tuple(sorted(held)), tuple(sorted(local)))
+def _begin(now_ns: int, image: Image, state: State, news: frozenset[str]) -> Entry:
+    return entries.Begin(now_ns, replace(image, news=news), state.durable, tuple(state.mistrusted))
 
 
 def _matters(note: Note) -> bool:

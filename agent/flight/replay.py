@@ -61,13 +61,13 @@ class Decider:
         self._same = {rule.id for rule in scene.written if was.get(rule.id) is type(rule)}
         self._spares = lowering_setpoints(scene.tree)
         self._points: dict[str, Reading] = {}
-        self._pulses: dict[str, Pulse] = {}
+        self._pulses: Mapping[str, Pulse] = {}
         self._loads: dict[str, LoadSeen] = {}
         self._writes: dict[str, Write] = {}
         self._leases: tuple[Lease, ...] = ()
         self._held: frozenset[str] = frozenset()
         self._local: frozenset[str] = frozenset()
-        self._news: dict[str, None] = {}
+        self._news: set[str] = set()
         self._image = Image()  # the newest that was made; its mappings are not changed any more
         self._reacted_to = self._image
         self._reaction: Reaction | None = None
@@ -109,16 +109,16 @@ class Decider:
                 if self._loads is self._image.loads:
                     self._loads = dict(self._loads)
                 self._loads[load] = seen
-                self._news[load] = None
+                self._news.add(load)
             case entries.Wrote(load, write):
                 if self._writes is self._image.writes:
                     self._writes = dict(self._writes)
                 self._writes[load] = write
-                self._news[load] = None
+                self._news.add(load)
             case entries.Leases(leases):
                 self._leases = leases
             case entries.Holds(held, local):
-                self._held, self._local = frozenset(held), frozenset(local)
+                self._held, self._local = held, local
             case entries.Arming(now_ns):
                 self._arm(now_ns, self._state.durable, frozenset(self._state.mistrusted))
             case entries.Armed():
@@ -137,13 +137,12 @@ class Decider:
         if self._begun and not self._free:
             self._compare_image(entry)
         if not (self._begun and self._free):
-            self._points, self._pulses = entry.points, entry.pulses
-            self._loads, self._writes = entry.loads, entry.writes
-            self._leases = entry.leases
-            self._held, self._local = frozenset(entry.held), frozenset(entry.local)
-            self._news = dict.fromkeys(entry.news)
-            self._image = Image()
-            self._wall_ms = entry.wall_ms
+            self._image = image = entry.image
+            self._points, self._pulses = dict(image.points), image.pulses
+            self._loads, self._writes = dict(image.loads), dict(image.writes)
+            self._leases, self._held, self._local = image.leases, image.held, image.local
+            self._news = set(image.news)
+            self._wall_ms = image.wall_ms
             self._begun = True
         if self._free and self._live:
             self._arm(entry.now_ns, self._state.durable, frozenset(self._state.mistrusted))
@@ -180,41 +179,40 @@ class Decider:
     def _arm(self, now_ns: int, durable: Durable, mistrusted: frozenset[str]) -> None:
         if not self._begun:
             return
-        image = self._made_image(None, None)
+        image = self._made_image(Image())
         for armed in arm(self._tree, durable, image, now_ns, self._spares, mistrusted):
             if armed is not None:
                 self._building = armed
 
-    def _made_image(self, away_ns: int | None, wall_ms: int | None) -> Image:
-        self._image = Image(
-            self._points,
-            self._pulses,
-            self._loads,
-            self._writes,
-            self._leases,
+    def _made_image(self, rest: Image) -> Image:
+        self._image = replace(
+            rest,
+            points=self._points,
+            pulses=self._pulses,
+            loads=self._loads,
+            writes=self._writes,
+            leases=self._leases,
             held=self._held,
             local=self._local,
-            away_ns=away_ns,
-            wall_ms=wall_ms,
         )
         return self._image
 
     # --- decisions ----------------------------------------------------------------------------------------------------
 
     def _react(self, entry: Reacted) -> Iterator[Decided]:
-        if entry.wall_ms is not None:
-            self._wall_ms = entry.wall_ms
+        if entry.image.wall_ms is not None:
+            self._wall_ms = entry.image.wall_ms
         if not self._live:
             self.skipped += 1
             return
-        self._reacted_to = image = self._made_image(entry.away_ns, entry.wall_ms)
+        self._reacted_to = image = self._made_image(entry.image)
         self._reaction = reaction = react(self._tree, self._rules, self._state, image, self._armed, entry.now_ns)
         self._state = reaction.state
-        made = Reacted(entry.now_ns, entry.away_ns, entry.wall_ms, reaction.setpoints, None)
+        made = Reacted(entry.now_ns, entry.image, reaction.setpoints, None)
         yield self._decided(entry, made)
 
     def _attend(self, entry: Attended) -> Iterator[Decided]:
-        news, self._news = frozenset(self._news), {}
+        news, self._news = frozenset(self._news), set()
         if not self._live or self._reaction is None:
             self.skipped += 1
             return
@@ -262,8 +260,10 @@ class Decider:
             self._compare(f"state, {field.name}", now_ns, theirs, getattr(mine, field.name))
 
     def _compare_image(self, entry: Begin) -> None:
-        for name in ("points", "pulses", "loads", "writes", "leases"):
-            recorded, mine = getattr(entry, name), getattr(self, f"_{name}")
+        for name in entries.CARRIED:
+            recorded, mine = getattr(entry.image, name), getattr(self, f"_{name}")
+            if isinstance(recorded, frozenset):
+                recorded, mine = sorted(recorded), sorted(mine)
             self._compare(f"what was known, {name}", entry.now_ns, recorded, mine)
 
 

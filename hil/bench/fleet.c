@@ -163,7 +163,7 @@ static int64_t served_ns(void) {
 static void maybe_end_wait(void) {
     char line[128];
     if (waiting.what == NOTHING) return;
-    int count = waiting.what == TOLD ? told_count : waiting.what == ON ? on_and_fed() : !fed;
+    int count = waiting.what == TOLD ? told_count : waiting.what == ON ? on_and_fed() : plc_opened(&plc) != 0;
     if (count < waiting.count && now_ns() < waiting.until_ns) return;
     if (waiting.what == TOLD)
         snprintf(line, sizeof line, "told %d %lld %lld %lld %d\n", told_count, (long long)first_ns, (long long)last_ns,

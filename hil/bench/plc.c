@@ -57,10 +57,11 @@ static size_t answer_registers(struct plc *plc, const uint8_t *request, uint8_t 
 static size_t write_coil(struct plc *plc, const uint8_t *request, uint8_t *reply) {
     int at = get16(request + 1);
     bool before = plc->coils[K1];
+    int64_t opened_ns = plc->opened_ns;
     if (plc->tank || at >= PLC_COILS) return refuse(request, ILLEGAL_ADDRESS, reply);
     plc->coils[at] = request[3] == 0xFF;
     if (at == K1 && !plc->coils[K1] && plc->opened_ns == 0) plc->opened_ns = now_ns();
-    if (before != plc->coils[K1]) eventfd_write(plc->switched, 1);
+    if (before != plc->coils[K1] || opened_ns != plc->opened_ns) eventfd_write(plc->switched, 1);
     memcpy(reply, request, READ_REQUEST);
     return READ_REQUEST;
 }

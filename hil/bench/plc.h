@@ -11,7 +11,7 @@ enum { PLC_REGISTERS = 32, PLC_COILS = 16, PLC_INPUTS = 48 };
 
 struct plc {
     bool tank; /* else a contactor's */
-    int switched; /* an eventfd that is readable when the contactor has moved */
+    int switched; /* an eventfd that is readable when the contactor was told something new */
 
     pthread_mutex_t lock; /* over all below */
     uint16_t registers[PLC_REGISTERS];

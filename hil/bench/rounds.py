@@ -31,7 +31,7 @@ def volley(fleet: Fleet, miners: int) -> Volley:
     told = fleet.wait_told(TOLD_S_MAX, miners)
     fleet.set_frequency(CALM_HZ)
     if told.count == 0:
-        raise BenchError(f"no miner was told within {TOLD_S_MAX:g} s of the frequency's fall; see agent.log")
+        raise BenchError(f"no miner was told within {TOLD_S_MAX:g} s of the frequency's fall")
     served, first, last = ((at_ns - changed_ns) / 1e6 for at_ns in (told.served_ns, told.first_ns, told.last_ns))
     return Volley(served, first, last, told.count, told.verbs)
 
@@ -43,7 +43,7 @@ def coil(fleet: Fleet, miners: int) -> Volley:
     opened_ns, served_ns = fleet.wait_opened(TOLD_S_MAX)
     fleet.set_frequency(CALM_HZ)
     if opened_ns == 0:
-        raise BenchError(f"no coil was written within {TOLD_S_MAX:g} s of the frequency's fall; see agent.log")
+        raise BenchError(f"no coil was written within {TOLD_S_MAX:g} s of the frequency's fall")
     opened = (opened_ns - changed_ns) / 1e6
     return Volley((served_ns - changed_ns) / 1e6, opened, opened, 1, 1)
 
@@ -55,7 +55,7 @@ def tank(fleet: Fleet, miners: int) -> Volley:
     told = fleet.wait_told(TOLD_S_MAX, miners)
     fleet.set_flow(CALM_LPM)
     if told.count == 0:
-        raise BenchError(f"no miner was told within {TOLD_S_MAX:g} s of the flow's fall; see agent.log")
+        raise BenchError(f"no miner was told within {TOLD_S_MAX:g} s of the flow's fall")
     due_ns = told.served_ns + TANK_FOR_MS * 1_000_000
     return Volley(0.0, (told.first_ns - due_ns) / 1e6, (told.last_ns - due_ns) / 1e6, told.count, told.verbs)
 
@@ -72,7 +72,10 @@ def settle(fleet: Fleet, subject: Subject, share: float = 1.0) -> None:
 
 def of_ours(timed: Round, fleet: Fleet, subject: Subject) -> Volley:
     """One round of the agent's."""
-    timing = timed(fleet, fleet.miners)
+    try:
+        timing = timed(fleet, fleet.miners)
+    except BenchError as error:
+        raise BenchError(f"{error}: {subject.situation()}") from error
     settle(fleet, subject)
     return timing
 

@@ -137,7 +137,7 @@ def _entry(path: Path, number: int, table: Table) -> Entry:
     except msgspec.ValidationError as error:
         raise ScenarioError(f"{path}: {where} ({do}), {_said(error, verbs.known()[do])}") from error
     except ValueError as error:
-        raise ScenarioError(f"{path}: {where}, key `do`: {error}") from error
+        raise ScenarioError(f"{path}: {where} ({do}): {error}") from error
     return Entry(timed.id, do, arguments, timed.s, timed.after_s)
 
 

@@ -18,7 +18,7 @@ from hil.rig_file import RigFile
 from hil.rig_protocols import PlayedRig
 from hil.scenario import verbs
 from hil.scenario.file import Scenario
-from hil.scenario.seen import expand
+from hil.scenario.seen import LADDER, expand
 
 
 def namespaces(scenario: Scenario) -> tuple[str, ...]:
@@ -54,6 +54,8 @@ def not_on_this_rig(scenario: Scenario, rig: PlayedRig, file: RigFile) -> str:
     main = file.meter[0].id if file.meter else ""
     if not main:
         return "it uses no meter, and the circuit needs one"
+    if unknown := _unknown_loads(scenario, file):
+        return unknown
     asked = [(entry.do, device) for entry in scenario.at for device in _devices(entry.do, entry.arguments, main, file)]
     for expectation in scenario.expect:
         for sight in expectation.sights:
@@ -63,6 +65,27 @@ def not_on_this_rig(scenario: Scenario, rig: PlayedRig, file: RigFile) -> str:
             return lacking
     if scenario.floor and (file.real or sum(group.count for group in file.miners) > 250):
         return "the floor speaks to stand-ins alone, at most 250 of them"
+    return ""
+
+
+def _unknown_loads(scenario: Scenario, file: RigFile) -> str:
+    """Where it names loads that this rig does not have; "" when it names none of these."""
+    loads = loads_of(file, {group.id: tuple(f"{group.id}/{at}" for at in range(group.count)) for group in file.miners})
+    loads[LADDER] = loads["all"]  # as many, in an order of the agent's
+    named = [
+        (f"[[at]] {number} ({entry.do})", where, key)
+        for number, entry in enumerate(scenario.at, 1)
+        for where in (entry.arguments, getattr(entry.arguments, "until", None))
+        for key in ("miners", "on", "off", "told_on", "told_off")
+    ]
+    named += [(f"[[expect]] {number}", one, "loads") for number, one in enumerate(scenario.expect, 1)]
+    for place, where, key in named:
+        value = getattr(where, key, None)
+        for name in [value] if isinstance(value, str) else value if isinstance(value, list | tuple) else []:
+            try:
+                expand(name, loads)
+            except ValueError as error:
+                return f"{place}, `{key}`: {error}"
     return ""
 
 

@@ -82,6 +82,8 @@ class _Run:
         except Died as error:
             self.wrong(Verdict.FAILED, str(error).splitlines()[0])
         time.sleep(_LAST_RECORDS_S)
+        if stage.blind is not None:
+            raise RigError(f"nothing was sampled from some instant on: {stage.blind}")
         seen = collect(stage, start_ns, end_ns, self._moments)
         self._groups = {name: loads for name, loads in stage.loads.items() if name != "all"}
         self._seen = seen

@@ -9,6 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
+LADDER = "ladder"  # by this name: the miners in the agent's shedding order at the start
+
 
 class Refresh(Struct, frozen=True):
     """One renewal of the main meter's registers; of a real meter, one reading of ours."""

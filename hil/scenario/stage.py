@@ -5,6 +5,7 @@ A stage lives in a folder of its own: site.toml, keys, state, logs. All is ended
 
 import contextlib
 import math
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -16,13 +17,14 @@ from hil.ears import Ears
 from hil.evidence import load_public_key
 from hil.issuer import Key, Sealed
 from hil.mosquitto import Mosquitto
+from hil.remote import RigError
 from hil.rig_file import RigFile
 from hil.rig_protocols import Truth
 from hil.rig_whole import WholeRig
 from hil.scenario.conditions import Sight
 from hil.scenario.file import Scenario
 from hil.scenario.place import loads_of, namespaces
-from hil.scenario.seen import expand
+from hil.scenario.seen import LADDER, expand
 from hil.scenario.spoiling import Issuers
 from hil.scenario.surroundings import Disk, Network, WallClock
 from hil.site_toml import AGENT, ROOT, SITE, Places, write_site
@@ -44,7 +46,7 @@ class Stage:
         self.scenario = scenario
         self.file = file
         self.folder = folder
-        self.state = folder / "state"
+        self.state: Path
         self.rig = WholeRig(file, seed, for_floor=scenario.floor is not None)
         self.loads: dict[str, tuple[str, ...]] = {}
         self.issuers = Issuers()
@@ -64,15 +66,20 @@ class Stage:
         self._mark_words = 0
         self._counts = (0, 0)
         self._sampling = threading.Event()
+        self.blind: Exception | None = None  # why nothing more was sampled
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as opening:
+            # A Unix socket's path has at most 107 characters, so what has one is not below OUT.
+            short = Path(opening.enter_context(tempfile.TemporaryDirectory(prefix="hil-")))
+            self.state = short / "state"
             if "--net" in namespaces(self.scenario):
                 self.network = Network()
             if "--mount" in namespaces(self.scenario):
                 self.disk = Disk(self.state)
+                opening.callback(self.disk.close)
             if self.scenario.does("step_clock"):
                 self.clock = WallClock(self.folder)
             opening.enter_context(self.rig)
@@ -110,7 +117,7 @@ class Stage:
         self.wait_for("the agent answers at its socket", lambda: not self.agent.status(), SETTLED_S)
         if settled:
             self.wait_for("the agent is settled", self._unsettled, SETTLED_S)
-            self.loads["ladder"] = self._ladder()
+            self.loads[LADDER] = self._ladder()
         self.epoch()
 
     def epoch(self) -> int:
@@ -146,8 +153,9 @@ class Stage:
             return "not at the broker"
         if self.acts and status["response"] and not status["response"][0]["kw"]:
             return "no response yet"
-        if not status["ladder"]:
-            return "no ladder yet"
+        for device in status["devices"]:
+            if device["kind"] in ("meter", "plc") and device["state"] != "ok":
+                return f"{device['id']} is {device['state']}"
         wanted = self._ladder_wanted(status)
         return "" if len(status["ladder"]) >= wanted else f"{len(status['ladder'])} of {wanted} steps in its ladder"
 
@@ -238,7 +246,7 @@ class Stage:
 
     def _places(self) -> Places:
         gpus = self.file.gpus[0] if self.file.gpus else None
-        gpud = "" if gpus is None else gpus.at or f"unix:{self.folder / 'gpud.sock'}"
+        gpud = "" if gpus is None else gpus.at or f"unix:{self.state.parent / 'gpud.sock'}"
         port = None if self.broker is None else self.broker.port
         return Places(self.folder, self.state, self.rig.modbus, self.rig.miners, gpud, port)
 
@@ -248,7 +256,7 @@ class Stage:
         self.agent = Agent(site, self.state, log, acts=self.acts, environment=environment)
         opening.callback(self.agent.kill)
         if self.file.gpus and not self.file.gpus[0].real:
-            self.gpud = Gpud(self.folder, self.folder / "gpud.log", self.rig.gpud_environment)
+            self.gpud = Gpud(self.state.parent, self.folder / "gpud.log", self.rig.gpud_environment)
             opening.callback(self.gpud.kill)
 
     def _start_sampling(self) -> threading.Thread:
@@ -261,11 +269,14 @@ class Stage:
         thread.join()
 
     def _sample(self) -> None:
-        while not self._sampling.wait(_SAMPLE_S):
-            status: dict[str, Any] = {}
-            with contextlib.suppress(Died):
-                status = self.agent.status() if self.agent.pid is not None else {}
-            self.samples.append((self.rig.truth(), _kept(status)))
+        try:
+            while not self._sampling.wait(_SAMPLE_S):
+                status: dict[str, Any] = {}
+                with contextlib.suppress(Died):
+                    status = self.agent.status() if self.agent.pid is not None else {}
+                self.samples.append((self.rig.truth(), _kept(status)))
+        except (RigError, OSError, ValueError, KeyError) as error:
+            self.blind = error
 
 
 def _kept(status: dict[str, Any]) -> dict[str, Any]:

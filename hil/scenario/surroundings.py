@@ -15,6 +15,7 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _TABLE = "hil"
 _DISK_BYTES = 4 << 20  # small, so that it is full at once; the journal of a small site needs a tenth of it
 _CHUNK = 4096
+_MNT_DETACH = 2
 CLOCK_SOURCE = Path(__file__).with_name("clock.c")
 
 
@@ -48,9 +49,14 @@ class Disk:
     """A small tmpfs over a folder, in this mount namespace."""
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._filler = folder / "filler"
         folder.mkdir(exist_ok=True)
         _mount(folder)
+
+    def close(self) -> None:
+        """The folder is what it was."""
+        ctypes.CDLL(None).umount2(str(self._folder).encode(), _MNT_DETACH)
 
     def fill(self) -> None:
         """Not a byte is left."""

@@ -13,6 +13,9 @@ from typing import Any, Final, Literal, get_type_hints
 import msgspec
 from msgspec import Struct, structs
 
+from hil.fleet import MinerFault
+from hil.miner import Lie
+from hil.modbus_server import LinkFault
 from hil.rig import Rig, RigConfig
 from hil.scenario.conditions import Condition
 
@@ -148,6 +151,14 @@ OWN: Final[dict[str, type[Arguments]]] = {
     "step_clock": Step,
 }
 
+# Words of the stand-ins' own, which their parameters have as plain texts.
+_WORDS: Final[dict[str, dict[str, tuple[str, ...]]]] = {
+    "meter_fault": {"fault": (*LinkFault, "freeze")},
+    "plc_fault": {"fault": (*LinkFault, "stop", "restart")},
+    "miner_fault": {"fault": (*MinerFault,)},
+    "lie": {"lie": (*Lie,)},
+}
+
 NETWORK: Final = ("half_open", "loss")
 DISK: Final = ("fill_disk",)
 CLOCK: Final = ("step_clock",)
@@ -169,7 +180,11 @@ def read(verb: str, given: Mapping[str, Any]) -> Struct:
     if verb not in known():
         near = get_close_matches(verb, known(), 1)
         raise ValueError(f"no verb {verb!r}; " + (f"{near[0]!r}?" if near else f"there are: {', '.join(known())}"))
-    return msgspec.convert(given, known()[verb])
+    arguments = msgspec.convert(given, known()[verb])
+    for key, allowed in _WORDS.get(verb, {}).items():
+        if (word := getattr(arguments, key)) not in allowed:
+            raise ValueError(f"{key} = {word!r}: {verb} knows {', '.join(allowed)}")
+    return arguments
 
 
 def plain(arguments: Struct) -> dict[str, Any]:

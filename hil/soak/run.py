@@ -16,7 +16,7 @@ from hil.remote import RigError
 from hil.soak.mischief import look_after, mend
 from hil.soak.samples import sample
 from hil.soak.schedule import AT_ONCE_MAX, Planned, draw_schedule, heal_s
-from hil.soak.site import SWITCHGEAR, SoakSite
+from hil.soak.site import SWITCHGEAR, SoakError, SoakSite
 from hil.soak.trace import Fault, Keeper, S, Trace
 from hil.soak.watch import Ears, Recorder
 from hil.soak.world import World
@@ -25,6 +25,7 @@ _DRAIN_S = 0.5
 _SAMPLE_S = 5.0
 _WATCH_S = 1.0
 _STARTED_S = 60.0
+_LOOKED_AFTER_S = 8.0
 _QUEUED_S = 10.0  # what the broker still has for the subscriber
 
 Tell = Callable[[str], None]
@@ -39,10 +40,6 @@ class Asked(Struct, frozen=True):
     fault_rate: float = 1.0
     brisk: bool = False
     miners: int = 350
-
-
-class SoakError(Exception):
-    """The site did not come up."""
 
 
 async def run_soak(asked: Asked, tell: Tell) -> Trace:
@@ -127,6 +124,8 @@ class _Run:
                 self._held |= planned.kind.uses
                 tasks.create_task(self._one(planned), name=planned.kind.name)
         await mend(self._world)
+        await asyncio.sleep(_LOOKED_AFTER_S)  # an agent that had just started did not know yet what it would find off
+        await look_after(self._world)
         await self._until(for_s)
 
     async def _one(self, planned: Planned) -> None:

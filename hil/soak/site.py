@@ -8,7 +8,6 @@ meter has to lower something.
 
 import csv
 import re
-import socket
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -19,7 +18,8 @@ from msgspec import Struct
 
 from hil.contactors import ContactorConfig, ContactorsConfig
 from hil.issuer import Key
-from hil.remote import RigProcess, free_block
+from hil.loopback import free_net
+from hil.remote import RigProcess
 from hil.rig import MeterConfig, MinerGroup, RigConfig
 from hil.tank import TankConfig
 from hil.under_test import ballast
@@ -46,7 +46,13 @@ BRISK = {
     "operations_per_day_max": "1000",
     "poll_s": "3",
 }
-_BRISK_TIMES = (("for_s = 900", "for_s = 4"), ("for_s = 60", "for_s = 3"), ("for_s = 5 ", "for_s = 1 "))
+_BRISK_TIMES = (
+    ("event_limits = { per_day = 3,", "event_limits = { per_day = 100,"),
+    ("for_s = 300 }", "for_s = 3 }"),
+    ("for_s = 900", "for_s = 4"),
+    ("for_s = 60", "for_s = 3"),
+    ("for_s = 5 ", "for_s = 1 "),
+)
 
 
 class Rules(Struct, frozen=True):
@@ -80,6 +86,11 @@ class Rules(Struct, frozen=True):
     nominal_hz: float
     nominal_ln_v: float
     load_poll_ns: int
+    demand_w: float | None = None  # on average over its window
+
+
+class SoakError(Exception):
+    """The site did not come up."""
 
 
 class SoakSite:
@@ -95,7 +106,7 @@ class SoakSite:
         self._broker_port = broker_port
         with (DOCS / "miners-a.csv").open(encoding="utf-8") as inventory:
             self.rows = _thinned(list(csv.DictReader(inventory)), miners)
-        net = _free_net([row["address"] for row in self.rows])
+        net = free_net()
         for row in self.rows:
             row["address"] = row["address"].replace(_NET, net, 1)
         self.miners = tuple(row["address"] for row in self.rows)
@@ -116,10 +127,16 @@ class SoakSite:
         self.agent_key = Key(self.folder / "agent.pem").raw
         text = self._text((DOCS / "site.example.toml").read_text(encoding="utf-8"))
         self.file.write_text(text, encoding="utf-8")
-        checked = subprocess.run([ballast(), "check", str(self.file)], capture_output=True, text=True, check=False)
-        text, self.left_out = supported_text(text, checked.stdout + checked.stderr)
+        text, self.left_out = supported_text(text, self._check())
         self.file.write_text(text, encoding="utf-8")
+        if wrong := self._check():
+            raise SoakError(f"the agent does not take the site:\n{wrong}")
         self.rules = rules_of(text)
+
+    def _check(self) -> str:
+        """What `ballast check` finds wrong; empty where it accepts it."""
+        checked = subprocess.run([ballast(), "check", str(self.file)], capture_output=True, text=True, check=False)
+        return checked.stdout + checked.stderr if checked.returncode else ""
 
     def _text(self, text: str) -> str:
         state = self.state
@@ -233,6 +250,7 @@ def rules_of(text: str) -> Rules:
         nominal_hz=site["site"]["nominal_hz"],
         nominal_ln_v=site["meter"][0]["nominal_ln_v"],
         load_poll_ns=_ns(miners["poll_s"]),
+        demand_w=poi["demand_kw"] * 1e3 if "demand_kw" in poi else None,
     )
 
 
@@ -253,19 +271,6 @@ def _groups(rows: list[dict[str, str]]) -> Iterator[MinerGroup]:
         if after["address"] != f"{block}.{int(host) + 1}" or after["rated_w"] != row["rated_w"]:
             yield MinerGroup(rows[first]["address"], number - first, "luxos", float(row["rated_w"]))
             first = number
-
-
-def _free_net(addresses: list[str]) -> str:
-    """A "127.x" in which none of these hosts is taken."""
-    while True:
-        net = free_block().rsplit(".", 2)[0]
-        try:
-            for address in addresses:
-                with socket.socket() as probe:
-                    probe.bind((address.replace(_NET, net, 1), 4028))
-        except OSError:
-            continue
-        return net
 
 
 def _at(endpoint: tuple[str, int]) -> str:

@@ -4,42 +4,27 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import notyet
-from tests.config.sites import changed, faults_of, told
+from agent.config import load, notyet
+from tests.config.sites import changed, told
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "site.example.toml"
 
 
-def test_of_the_example_exactly_this_is_not_yet_supported() -> None:
-    faults = faults_of(EXAMPLE)
-
-    assert {fault.wrong for fault in faults} == {"not yet supported"}
-    assert [f"{fault.line} {fault.table} {fault.name} {fault.key}" for fault in faults] == [
-        "146 [[rule]] ufr event_limits",
-        "170 [ride_through]  ",
-        "173 [enter_service]  ",
-        "176 [[maintenance]] #1 ",
-        "188 [mqtt]  key",
-        "195 [keys]  agent",
-    ]
+def test_of_the_example_nothing_is_not_yet_supported() -> None:
+    assert load(EXAMPLE).site.id == "granbury-07"
 
 
 def test_the_whole_list_of_what_is_not_yet_supported() -> None:
-    assert notyet.TABLES == ("ride_through", "enter_service", "maintenance")
-    assert notyet.KEYS == ("rule.event_limits",)
+    assert notyet.TABLES == ()
+    assert notyet.KEYS == ()
     assert set(notyet.RULE_KINDS) == {
         "over_frequency", "droop", "rocof", "voltage", "adopt_relay", "meter_loss",
-        "schedule", "coincident_peak", "price", "follow", "heat",
+        "price", "follow", "heat",
     }  # fmt: skip
-    assert set(notyet.VALUES) == {"miners.family", "rule.kind", "rule.release"}
+    assert set(notyet.VALUES) == {"rule.kind", "rule.release"}
     assert notyet.VALUES["rule.release"] == ("recall",)
     assert notyet.BEGINNINGS == {
         "gpus.at": ("tls://",),
-        "mqtt.ca": ("credential:",),
-        "mqtt.cert": ("credential:",),
-        "mqtt.key": ("credential:",),
-        "keys.agent": ("credential:",),
-        "keys.keyring": ("credential:",),
     }
 
 
@@ -47,9 +32,7 @@ def test_the_whole_list_of_what_is_not_yet_supported() -> None:
     ("before", "after", "expected"),
     [
         ("{ above_hz = 49.9, for_s = 5 }", '"recall"', 'release = "recall": not yet supported; write { above_hz'),
-        ('"avalon"', '"auto"', 'family = "auto": not yet supported; this version speaks avalon, bfgminer, cgminer'),
         ('kind = "under_frequency"', 'kind = "price"', 'kind = "price": not yet supported; take the rule out, knowing'),
-        ("[mqtt]", "[ride_through]\n[mqtt]", "[ride_through]: not yet supported; take the table out"),
     ],
 )
 def test_what_is_not_yet_supported_is_refused_with_its_mend(

@@ -19,9 +19,7 @@ from agent.core.image import Image
 from agent.core.site import BoundClass
 from agent.core.state import CoolingMemory, Event, State
 from agent.core.tree import FRESH_NS_MIN, POLLS_FRESH, Tree, tank_node
-from agent.core.values import NS_PER_S, Quality, fresh_value
-
-DAY_NS = 86_400 * NS_PER_S
+from agent.core.values import DAY_NS, Quality, fresh_value
 
 
 class Edge(Struct, frozen=True):

@@ -7,6 +7,7 @@ from hil.scenario.expect.base import Expect, Judged, addresses
 from hil.scenario.seen import Seen
 
 _READ_FUNCTIONS = ("1", "2", "3", "4")
+_VOLLEY_S = 2.5  # a verb whose packets were lost twice comes so late; what a cut fell short of is told later still
 
 
 class Told(Expect, frozen=True, tag="told"):
@@ -187,7 +188,7 @@ class ReadsOnly(Expect, frozen=True, tag="reads_only"):
 
 
 def reaction_ms(seen: Seen, below_hz: float, begin_s: float, end_s: float) -> list[float]:
-    """Each load's time from the crossing's being served to its verb; one volley's, which is over within a second."""
+    """Each load's time from the crossing's being served to its verb; of one volley, late ones included."""
     crossing = next(
         (
             one
@@ -200,4 +201,4 @@ def reaction_ms(seen: Seen, below_hz: float, begin_s: float, end_s: float) -> li
         return []
     told = seen.first_told("off", crossing.served_s, end_s).values()
     first_s = min(told, default=0.0)
-    return sorted((at_s - crossing.served_s) * 1000 for at_s in told if at_s - first_s < 1.0)
+    return sorted((at_s - crossing.served_s) * 1000 for at_s in told if at_s - first_s < _VOLLEY_S)

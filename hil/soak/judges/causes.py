@@ -16,6 +16,7 @@ SOONER_NS = S // 2
 _LATE_NS = 3 * S  # the longest that a reply of a late meter is on its way, and a link's back-off
 _NOISE_PU = 0.004  # of the meter, 0.05 % a sigma, and what the agent allows for it
 _RISING_NS = 60 * S
+_MADE_UP_PU = 0.02
 
 
 class Cause(Struct, frozen=True):
@@ -30,7 +31,7 @@ def causes(trace: Trace) -> list[Cause]:
     """Every cause of the run, in no order."""
     return [
         *_frequency(trace),
-        *(Cause(from_ns - SOONER_NS, to_ns + GRACE_NS, "over a limit") for from_ns, to_ns in over_limit(trace)),
+        *_limits(trace),
         *_blind(trace),
         *_tank(trace),
         *_commands_unseen(trace),
@@ -71,9 +72,9 @@ def crossings(trace: Trace) -> list[Refresh]:
     return found
 
 
-def over_limit(trace: Trace) -> list[tuple[int, int]]:
-    """When a meter, as read, and what had been told to rise, showed more than was allowed, less margins."""
-    rules, found = trace.rules, []
+def over_limit(trace: Trace, most_w: float = math.inf) -> list[tuple[int, int]]:
+    """When a meter, as read, and what had been told to rise, showed more than was allowed, or than this."""
+    found: list[tuple[int, int]] = []
     ups = [(verb.at_ns, trace.rated_w[verb.load]) for verb in trace.verbs if verb.step == "on"]
     first = 0
     over_ns: int | None = None
@@ -84,7 +85,7 @@ def over_limit(trace: Trace) -> list[tuple[int, int]]:
         while first < len(ups) and ups[first][0] < at_ns - _RISING_NS:
             first += 1
         rising_w = sum(rated_w for up_ns, rated_w in ups[first:] if up_ns <= at_ns)
-        allowed_w = limit_w_at(trace, at_ns) * (1 - _NOISE_PU) - rules.margin_w
+        allowed_w = min(most_w, allowed_w_at(trace, at_ns)) * (1 - _NOISE_PU)
         if watts + rising_w > allowed_w:
             over_ns = over_ns if over_ns is not None else at_ns
             last_ns = at_ns
@@ -96,16 +97,16 @@ def over_limit(trace: Trace) -> list[tuple[int, int]]:
     return found
 
 
-def limit_w_at(trace: Trace, at_ns: int) -> float:
-    """The tightest that could be in force: the site's limit, and commands from sending until their lease surely is
-    over.
+def allowed_w_at(trace: Trace, at_ns: int) -> float:
+    """The tightest that could be in force: the site's limit less its margin, and commands from sending until their
+    lease surely is over.
     """
-    limits = [trace.rules.limit_w]
+    limits = [trace.rules.limit_w - trace.rules.margin_w]
     for sent in trace.sent:
         if sent.deserves == "accepted" and sent.limit_w is not None and sent.lease_ns is not None:
             ended_ns = sent.at_ns + sent.lease_ns
             if sent.at_ns <= at_ns <= ended_ns:
-                limits.append(sent.limit_w + trace.rules.margin_w)  # the margin is the power cap's alone
+                limits.append(sent.limit_w)
     return min(limits)
 
 
@@ -129,6 +130,13 @@ def tank_trips(trace: Trace) -> list[tuple[int, int]]:
     if since is not None:
         found.append((since, trace.to_ns))
     return found
+
+
+def _limits(trace: Trace) -> list[Cause]:
+    """Whatever is over a limit, or over what may be drawn on average, less what makes up for having been over it."""
+    demand_w = trace.rules.demand_w
+    over = over_limit(trace, math.inf if demand_w is None else demand_w * (1 - _MADE_UP_PU))
+    return [Cause(from_ns - SOONER_NS, to_ns + GRACE_NS, "over a limit") for from_ns, to_ns in over]
 
 
 def _frequency(trace: Trace) -> list[Cause]:

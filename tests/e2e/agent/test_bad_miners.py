@@ -49,5 +49,5 @@ def test_an_event_is_delivered_by_others_and_what_failed_is_counted(site: Site) 
     named = {load for alarm in site.events("alarm") for load, *_ in alarm.body["loads"]}
     assert site.miners.index(bad["deaf"]) + 1 in named, "its read-back is honest, so it is named"
     others = set(site.told("off")) - set(bad.values())
-    assert len(others) >= 4, "13 kW of 3.24 kW each"
+    assert len(others) >= 5, "14.5 kW, less 5 % and noise, of 3.24 kW each"
     assert not site.on() & others

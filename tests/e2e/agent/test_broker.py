@@ -52,7 +52,7 @@ def test_an_event_while_the_broker_is(how: str, site: Site, own_broker: Broker) 
     site.eventually("nothing waits", lambda: not any(site.status()["buffer"].values()), BACK_S)
 
     assert len(off) == 5
-    assert before_w - down_w >= 12_000
+    assert before_w - down_w >= 13_500
     assert set(site.told("on")) == set(off)
     assert site.on() == set(site.miners)
     assert [record.body["k"] for record in site.events(rule="ufr")[heard:]] == STORY

@@ -15,8 +15,6 @@ import pytest
 from hil.bench.programs import FED, Fleet, Floor, build
 from hil.waiting import eventually
 
-pytestmark = pytest.mark.alone
-
 MINERS, WATTS = 70, 400  # more than a slice of 64
 SOFTOFF_JSON = b'{"command":"ascset","parameter":"0,softoff,1:1753434821"}'
 

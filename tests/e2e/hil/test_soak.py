@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 HOURS = 88 / 3600
 SEED = 32
 
 
+@pytest.mark.apart(90)
 def test_a_short_soak_finds_nothing_and_writes_its_trace_and_page(tmp_path: Path) -> None:
     out = tmp_path / "soak"
     command = [str(Path(sys.executable).parent / "ballast-hil"), "soak", "--hours", f"{HOURS:.5f}", "--seed", str(SEED)]

@@ -139,6 +139,15 @@ def test_a_slow_creep_above_the_ramp_is_found_however_small_each_step_is() -> No
     assert made("slope", {"kw_per_min": 12, "jump_kw": 0.5}).judge(seen(refreshes=creep)).ok
 
 
+def test_a_load_that_is_told_long_after_the_others_counts_and_one_of_a_later_cut_does_not() -> None:
+    late = seen(told={LOADS[0]: ((1.1, "off"),), LOADS[1]: ((3.0, "off"),), LOADS[2]: ((4.5, "off"),)})
+
+    judged = made("reaction", {"below_hz": 49.5, "ms": 700}).judge(late)
+
+    assert not judged.ok
+    assert judged.seen.startswith("the last of 2 after 1990")
+
+
 def test_a_load_that_never_ran_is_not_running() -> None:
     dark = seen(samples=(sample(9.0, on=LOADS[:2]),))
 

@@ -6,6 +6,7 @@ import pytest
 
 from hil.rig_file import STAND_INS, load_rig_file
 from hil.scenario import verbs
+from hil.scenario.choosing import choose
 from hil.scenario.expect import Records, Sound
 from hil.scenario.file import FOLDER, ScenarioError, load_scenario, scenario_files
 from hil.scenario.place import namespaces, not_on_this_rig
@@ -73,7 +74,17 @@ def test_records_and_soundness_are_expected_of_every_scenario(tmp_path: Path) ->
         ('title = "A drop"\n', "", "[scenario], key `title`: Object missing required field"),
         ('title = "A drop"', "title = 3", "[scenario], key `title`"),
         ('do = "frequency"\n', "", "[[at]] 1, key `do`: missing"),
-        ('do = "frequency"', 'do = "frequenzy"', "[[at]] 1, key `do`: no verb 'frequenzy'; 'frequency'?"),
+        ('do = "frequency"', 'do = "frequenzy"', "[[at]] 1 (frequenzy): no verb 'frequenzy'; 'frequency'?"),
+        (
+            'do = "frequency"\nhz = 49.3',
+            'do = "lie"\nlie = "dead"',
+            "[[at]] 1 (lie): lie = 'dead': lie knows none, deaf, liar",
+        ),
+        (
+            'do = "frequency"\nhz = 49.3',
+            'do = "meter_fault"\nmeter = "main"\nfault = "slow"',
+            "fault = 'slow': meter_fault knows none, silent",
+        ),
         ("hz = 49.3", "herz = 49.3", "[[at]] 1 (frequency), key `"),
         ("hz = 49.3", 'hz = "low"', "[[at]] 1 (frequency), key `hz`"),
         ('mode = "HOLDING"', 'modus = "HOLDING"', "[[at]] 2 (wait), key `modus`"),
@@ -127,6 +138,28 @@ class Lacking:
 
     def lacks(self, verb: str, device: str) -> str:
         return f"{device} has no {verb}" if device == "a" else ""
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('mode = "HOLDING"', 'on = "north"', "[[at]] 2 (wait), `on`: no loads are called 'north'"),
+        ('mode = "HOLDING"', 'told_off = "a:99"', "[[at]] 2 (wait), `told_off`: 'a:99': a has 1 to 12"),
+        ('do = "frequency"\nhz = 49.3', 'do = "lower"\nminers = ["south"]', "[[at]] 1 (lower), `miners`: no loads"),
+        (
+            'that = "delivered"\nafter = "drop"\nkw = "=0.5 * shed_kw"',
+            'that = "told"\nloads = ["b"]',
+            "[[expect]] 1, `loads`",
+        ),
+    ],
+)
+def test_loads_that_a_rig_does_not_have_are_told_before_anything_is_started(
+    tmp_path: Path, before: str, after: str, said: str
+) -> None:
+    assert before in GOOD
+    scenario = load_scenario(written(tmp_path, GOOD.replace(before, after, 1)), FIGURES)
+
+    assert said in choose(scenario, load_rig_file(STAND_INS)).why_not
 
 
 def test_a_scenario_that_needs_what_a_device_lacks_is_not_runnable_and_says_what() -> None:

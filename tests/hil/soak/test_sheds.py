@@ -134,9 +134,10 @@ def test_a_silent_tank_whose_loads_stay_on_is_broken() -> None:
 def test_what_stays_over_the_limit_untold_is_broken() -> None:
     over = [_raised(one, 70_000.0) if ns(30) <= one.changed_ns < ns(60) else one for one in shown()]
 
-    told_all = well(main=over, backup=[], verbs=told(30.1, "off"))
+    truths = drawn({(30, 60): 70_000.0})
+    told_all = well(main=over, backup=[], truths=truths, verbs=told(30.1, "off"))
     assert (judge_limits_are_kept(told_all).count, judge_limits_are_kept(told_all).broken) == (1, ())
-    assert "10 loads were not told" in judge_limits_are_kept(well(main=over, backup=[])).broken[0].what
+    assert "10 loads were not told" in judge_limits_are_kept(well(main=over, backup=[], truths=truths)).broken[0].what
 
 
 def test_a_command_that_is_not_obeyed_is_broken() -> None:
