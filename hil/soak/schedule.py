@@ -22,7 +22,7 @@ EVERY_S = 45.0
 FIRST_S = 3.0
 AT_ONCE_MAX = 3  # more, and hardly anything could be judged
 EARLY = 1 / 3
-FREQUENCY = frozenset({"grid", "meter"})  # what uses these is seen by a frequency rule
+FREQUENCY = frozenset({"grid", "meter", "agent"})  # what uses these begins a frequency rule's time to let go anew
 _SLACK_S = 50.0  # loads' own ramps, people who look after it, polls
 
 
