@@ -3,7 +3,16 @@
 from tests.sim.judges.outside import Fault, Outside
 from tests.sim.judges.records import Opened, opened
 
-STANDALONE = {"alarm", "clear", "tag", "untag", "local", "ack", "key.rotate"}  # kinds that may belong to no event
+STANDALONE = {
+    "alarm",
+    "clear",
+    "tag",
+    "untag",
+    "local",
+    "ack",
+    "release",
+    "key.rotate",
+}  # may belong to no event
 
 
 def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
@@ -19,7 +28,7 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
     begun_ns: dict[str, int] = {}
     for record in event_records(outside):
         body, at_ns = record.body, record.message.at_ns
-        event, kind = str(body.get("ev", "")), str(body.get("k"))
+        event, kind = str(body.get("ev") or ""), str(body.get("k"))
         place = (str(body.get("circuit")), str(body.get("rule")))
         part = body.get("part") or [1, 1]
         if not event and kind in STANDALONE:

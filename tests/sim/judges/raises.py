@@ -22,14 +22,18 @@ def judge_raise_of_what_we_lowered(outside: Outside) -> list[Fault]:
     faults: list[Fault] = []
     for verb in outside.verbs(Asks.ON):
         before = [other for other in outside.talks if other.load == verb.load and other.opened_ns < verb.opened_ns]
-        lowered = any(other.asks in (Asks.OFF, Asks.NOTHING) for other in before)
+        lowered = any(other.asks in (Asks.OFF, Asks.NOTHING, Asks.SESSION) for other in before)
         armed = any(
             life.to_ns is not None
             and life.to_ns < verb.opened_ns
-            and outside.watts(verb.load, life.to_ns) > 0.5 * outside.rated_w[verb.load]
+            and any(outside.watts(load, life.to_ns) > 0.5 * outside.rated_w[load] for load in outside.told([verb.load]))
             for life in outside.lives
         )
-        if not lowered and not armed:
+        released = any(
+            said.verb == "release" and verb.load in said.loads and said.at_ns < verb.opened_ns
+            for said in outside.devices.said
+        )
+        if not lowered and not armed and not released:
             faults.append(
                 Fault("raise_of_what_we_lowered", sent_at(verb), f"{verb.load} was raised, and we never lowered it")
             )
@@ -49,7 +53,7 @@ def judge_raise_after_minimum_off(outside: Outside) -> list[Fault]:
             sent_at(other) for other in raises(outside) if other.load == verb.load and sent_at(other) < sent_at(verb)
         ]
         fresh = [at_ns for at_ns in downs if not earlier or at_ns > earlier[-1]]
-        if fresh and sent_at(verb) - fresh[0] < outside.rules.min_off_ns - ON_ITS_WAY_NS:
+        if fresh and sent_at(verb) - fresh[0] < outside.off_ns_min(verb.load) - ON_ITS_WAY_NS:
             rest_s = (sent_at(verb) - fresh[0]) / NS_PER_S
             faults.append(
                 Fault(
@@ -65,6 +69,8 @@ def judge_raise_knows_its_load(outside: Outside) -> list[Fault]:
     """Before a raise this life has read the load; after a write without an answer, twice, and the answers agreed."""
     faults: list[Fault] = []
     for verb in outside.verbs(Asks.ON):
+        if not outside.is_read_alone(verb.load):
+            continue
         at_ns = sent_at(verb)
         mine = [talk for talk in outside.talks if talk.load == verb.load and talk.opened_ns < verb.opened_ns]
         reads = [
@@ -112,8 +118,8 @@ def judge_raise_within_ramp_and_jump(outside: Outside) -> list[Fault]:
     """
     rules = outside.rules
     # When the connection was begun: a lost SYN lets a verb leave with the next one's.
-    told = sorted((verb.opened_ns, outside.rated_w[verb.load]) for verb in raises(outside))
-    largest_w = max([*outside.rated_w.values(), rules.ramp_up_w_per_s * BEATS_S])
+    told = sorted((verb.opened_ns, outside.rise_w(verb)) for verb in raises(outside))
+    largest_w = max([*outside.rated_w.values(), *(watts for _, watts in told), rules.ramp_up_w_per_s * BEATS_S])
     faults: list[Fault] = []
     for number, (from_ns, _) in enumerate(told):
         sum_w = 0.0
@@ -125,7 +131,7 @@ def judge_raise_within_ramp_and_jump(outside: Outside) -> list[Fault]:
                 what = f"{sum_w / 1e3:.1f} kW told to rise in {passed_s:.2f} s, {allowed_w / 1e3:.1f} allowed"
                 faults.append(Fault("raise_within_ramp_and_jump", at_ns, what))
                 break
-            if passed_s < 0.2 and sum_w > max([rules.jump_up_w, *outside.rated_w.values()]) * 1.05:
+            if passed_s < 0.2 and sum_w > max(rules.jump_up_w, *outside.rated_w.values()) * 1.05:
                 faults.append(Fault("raise_within_ramp_and_jump", at_ns, f"a jump of {sum_w / 1e3:.1f} kW"))
                 break
     return faults
@@ -155,12 +161,8 @@ def judge_raise_within_limit(outside: Outside) -> list[Fault]:
                 if not released and not newer:
                     limit_w = min(limit_w, sent.limit_w)
         settles_w = outside.unmetered(at_ns) + sum(outside.settles(load, at_ns) for load in outside.rated_w)
-        coming = {
-            other.load
-            for other in told
-            if 0 <= at_ns - sent_at(other) < 15 * NS_PER_S
-            and outside.settles(other.load, at_ns) < 0.5 * outside.rated_w[other.load]
-        }
+        newest = [other.load for other in told if 0 <= at_ns - sent_at(other) < 15 * NS_PER_S]
+        coming = {load for load in outside.told(newest) if outside.settles(load, at_ns) < 0.5 * outside.rated_w[load]}
         settles_w += sum(outside.rated_w[load] for load in coming)
         if settles_w > limit_w + 0.08 * rules.unmetered_w + 6 * rules.noise_w:
             what = f"{verb.load} was raised towards {settles_w / 1e3:.1f} kW, the limit is {limit_w / 1e3:.1f}"

@@ -2,6 +2,7 @@
 
 from tests.sim.judges.causes import SOONER_NS, causes, crossings, frequency_causes
 from tests.sim.judges.outside import NS_PER_S, Asks, Fault, Outside, Talk, sent_at
+from tests.sim.judges.tanks import tank_causes
 
 TOLD_WITHIN_NS = NS_PER_S  # a crossing's answer to the last verb, hung loads and lost SYNs included
 FELL_WITHIN_NS = 60 * NS_PER_S  # watts gone, substitutes for those that did not follow included
@@ -13,7 +14,7 @@ def judge_nothing_shed_without_cause(outside: Outside) -> list[Fault]:
     """No load is lowered unless the meter, a good command or its silence gave a reason (re-asserting what is down
     does no harm).
     """
-    why = causes(outside)
+    why = [*causes(outside), *tank_causes(outside)]
     faults: list[Fault] = []
     down: set[str] = set()
     for verb in sorted([*outside.verbs(Asks.OFF), *outside.verbs(Asks.ON)], key=sent_at):
@@ -30,7 +31,8 @@ def judge_nothing_shed_without_cause(outside: Outside) -> list[Fault]:
                 and talk.asks is Asks.NOTHING
                 and 0 <= at_ns - talk.opened_ns <= TRIED_AGAIN_NS
             ]
-            if not any(cause.from_ns <= when <= cause.to_ns for cause in why for when in (at_ns, *tried)):
+            mine = [cause for cause in why if cause.loads is None or outside.told([verb.load]) & cause.loads]
+            if not any(cause.from_ns <= when <= cause.to_ns for cause in mine for when in (at_ns, *tried)):
                 faults.append(
                     Fault(
                         "nothing_shed_without_cause", at_ns, f"{verb.load} was told to go off and nothing called for it"
@@ -60,9 +62,10 @@ def judge_crossing_sheds(outside: Outside) -> list[Fault]:
             for talk in outside.talks
             if _lowers(talk) and -SOONER_NS <= talk.opened_ns - crossing.at_ns <= budget_ns
         }
-        drawing = {load: outside.watts(load, crossing.at_ns) for load in outside.rated_w}
+        told = outside.told(told)
+        drawing = {load: outside.gives_w(load, crossing.at_ns) for load in outside.rated_w}
         told_w = sum(drawing[load] for load in told)
-        rest = [load for load, watts in drawing.items() if load not in told and watts > 0.5 * outside.rated_w[load]]
+        rest = [load for load in drawing if load not in told and outside.is_up(load, crossing.at_ns)]
         if told_w < 0.95 * rules.shed_w - 6 * rules.noise_w and rest:
             what = f"crossing answered with {told_w / 1e3:.1f} kW of {rules.shed_w / 1e3:.1f}, {len(rest)} loads left"
             faults.append(Fault("crossing_sheds", crossing.at_ns, what))
@@ -88,15 +91,8 @@ def _judge_fall(outside: Outside, from_ns: int) -> list[Fault]:
     rose_w = max(0.0, outside.unmetered(by_ns) - outside.unmetered(from_ns))
     fell_w = before_w - outside.net_w(by_ns) + rose_w
     wander_w = 0.08 * rules.unmetered_w + 6 * rules.noise_w
-    left = [load for load, rated_w in outside.rated_w.items() if outside.watts(load, by_ns) > 0.5 * rated_w]
-    untold = [
-        load
-        for load in left
-        if not any(
-            _lowers(talk) and talk.load == load and from_ns - SOONER_NS <= talk.opened_ns <= by_ns
-            for talk in outside.talks
-        )
-    ]
+    asked = [talk.load for talk in outside.talks if _lowers(talk) and from_ns - SOONER_NS <= talk.opened_ns <= by_ns]
+    untold = [load for load in outside.rated_w if outside.is_up(load, by_ns) and load not in outside.told(asked)]
     if fell_w < 0.95 * rules.shed_w - wander_w and untold:
         return [
             Fault(
@@ -127,7 +123,8 @@ def judge_blind_goes_to_fallback(outside: Outside) -> list[Fault]:
             if next_ns < by_ns or before_ns - life.from_ns < STARTED_NS or stirred:
                 continue
             on = [load for load, rated_w in outside.rated_w.items() if outside.watts(load, by_ns) > 0.5 * rated_w]
-            tried = {talk.load for talk in outside.talks if _lowers(talk) and before_ns <= talk.opened_ns <= by_ns}
+            asked = [talk.load for talk in outside.talks if _lowers(talk) and before_ns <= talk.opened_ns <= by_ns]
+            tried = outside.told(asked)
             untold = [load for load in on if load not in tried]
             net_w = outside.net_w(by_ns) - outside.unmetered(by_ns) + rules.unmetered_w  # all that can be known of it
             if net_w > rules.fallback_w * 1.02 + 0.05 * rules.unmetered_w and untold:
@@ -137,19 +134,22 @@ def judge_blind_goes_to_fallback(outside: Outside) -> list[Fault]:
 
 
 def judge_observe_reads_alone(outside: Outside) -> list[Fault]:
-    """In observe the bytes at every load are reads alone."""
+    """In observe the bytes at every load are reads alone; no PLC is written to, and no GPU leased."""
     if not outside.rules.observe:
         return []
-    return [
-        Fault("observe_reads_alone", talk.opened_ns, f"{talk.load} was sent more than a read: {talk.asks}")
+    name = "observe_reads_alone"
+    faults = [
+        Fault(name, talk.opened_ns, f"{talk.load} was sent more than a read: {talk.asks}")
         for talk in outside.talks
         if talk.asks not in (Asks.READ, Asks.NOTHING)
     ]
+    faults += [Fault(name, put.at_ns, f"{put.plc} was written {put.what}") for put in outside.devices.puts]
+    return faults + [Fault(name, lease.at_ns, f"{lease.uuid} was leased") for lease in outside.devices.leased]
 
 
 def _lowers(talk: Talk) -> bool:
     """A lowering verb, or a connection that never got so far as to say what it wanted."""
-    return talk.asks in (Asks.OFF, Asks.NOTHING)
+    return talk.asks in (Asks.OFF, Asks.NOTHING, Asks.SESSION)
 
 
 def _busy(outside: Outside, at_ns: int) -> bool:
