@@ -42,6 +42,7 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
             twins = [other for other in open_ones if other not in returning and other not in aged]
             if twins and event not in begun and body.get("class") != "command":
                 faults.append(Fault(name, at_ns, f"{event} begins on {place} while {twins[0]} is open"))
+            outside.judged["one_event_from_begin_to_end"] += 1
             begun[event] = place
             begun_ns[event] = at_ns
             begun_by[event] = body.get("boot")

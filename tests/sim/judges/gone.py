@@ -19,6 +19,7 @@ def judge_gone_raises_nothing(outside: Outside) -> list[Fault]:
     for gone_ns, back_ns in zip(ends, begins, strict=True):
         if gone_ns is None:
             continue
+        outside.judged[name] += 1
         late_ns = gone_ns + STILL_COMING_NS
         faults += [
             Fault(name, sent_at(verb), f"{verb.load} was raised by a dead agent")
@@ -50,6 +51,7 @@ def judge_lapsed_lease_lowers_its_gpu(outside: Outside) -> list[Fault]:
             # A driver that does not obey is asked again a minute after it has come back.
             if any(outside.devices.ailing(uuid, at_ns) for at_ns in range(by_ns - 90 * NS_PER_S, next_ns, NS_PER_S)):
                 continue
+            outside.judged["lapsed_lease_lowers_its_gpu"] += 1
             limit_w = max(outside.devices.limit_w(uuid, at_ns) for at_ns in range(by_ns, next_ns + 1, NS_PER_S))
             if limit_w > gpus.fallback_w + 0.5:
                 what = f"{uuid} stands at {limit_w:.0f} W, {LEASE_NS / NS_PER_S:.0f} s after its last lease"

@@ -11,6 +11,7 @@ Times are the loop's nanoseconds. Nothing here, and no judge, imports the agent 
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 
@@ -188,6 +189,7 @@ class Outside(Struct):
     agent_key: bytes = b""  # raw Ed25519 public key, as enrolled
     root: str = "ballast"
     devices: Devices = field(default_factory=Devices)
+    judged: Counter[str] = field(default_factory=Counter)  # judge -> how many times it had something to judge
 
     @property
     def feeds(self) -> Mapping[str, Sequence[str]]:

@@ -17,6 +17,7 @@ def judge_held_is_not_raised(outside: Outside) -> list[Fault]:
     faults: list[Fault] = []
     for verb in outside.verbs(Asks.ON):
         at_ns = verb.opened_ns
+        outside.judged["held_is_not_raised"] += bool(outside.devices.said)
         held = [
             name
             for name in {verb.load, *outside.told([verb.load])}
@@ -30,13 +31,17 @@ def judge_held_is_not_raised(outside: Outside) -> list[Fault]:
 
 def judge_local_gets_heartbeats_alone(outside: Outside) -> list[Fault]:
     """Nothing but the heartbeat is written to what is in LOCAL."""
-    return [
-        Fault("local_gets_heartbeats_alone", talk.opened_ns, f"{talk.load} is in LOCAL and was told {talk.asks}")
-        for talk in outside.talks
-        if talk.asks in (Asks.ON, Asks.OFF, Asks.SESSION)
-        and outside.is_local(talk.load, talk.opened_ns)
-        and outside.is_local(talk.load, talk.opened_ns - ON_ITS_WAY_NS)
-    ]
+    name = "local_gets_heartbeats_alone"
+    faults: list[Fault] = []
+    if not any(said.verb == "local" for said in outside.devices.said) and not outside.devices.gear:
+        return faults
+    for talk in outside.talks:
+        at_ns = talk.opened_ns
+        if talk.asks in (Asks.ON, Asks.OFF, Asks.SESSION):
+            outside.judged[name] += 1
+            if outside.is_local(talk.load, at_ns) and outside.is_local(talk.load, at_ns - ON_ITS_WAY_NS):
+                faults.append(Fault(name, at_ns, f"{talk.load} is in LOCAL and was told {talk.asks}"))
+    return faults
 
 
 def judge_contested_is_not_fought(outside: Outside) -> list[Fault]:
@@ -53,6 +58,7 @@ def judge_contested_is_not_fought(outside: Outside) -> list[Fault]:
         for first_ns, second_ns in itertools.pairwise(fought):
             if second_ns - first_ns > CONTEST_NS:
                 continue
+            outside.judged["contested_is_not_fought"] += 1
             for down_ns in downs:
                 late = second_ns + SEEN_NS < down_ns < second_ns + CONTEST_NS
                 excused = any(cause.from_ns <= down_ns <= cause.to_ns for cause in protect) or any(

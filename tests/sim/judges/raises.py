@@ -21,6 +21,7 @@ def judge_raise_of_what_we_lowered(outside: Outside) -> list[Fault]:
     """Only a load that we lowered is raised; or one that a killed agent had armed while it was on."""
     faults: list[Fault] = []
     for verb in outside.verbs(Asks.ON):
+        outside.judged["raise_of_what_we_lowered"] += 1
         before = [other for other in outside.talks if other.load == verb.load and other.opened_ns < verb.opened_ns]
         lowered = any(other.asks in (Asks.OFF, Asks.NOTHING, Asks.SESSION) for other in before)
         armed = any(
@@ -44,6 +45,7 @@ def judge_raise_after_minimum_off(outside: Outside) -> list[Fault]:
     """No raise before the minimum off time since the load was last told to go off has passed."""
     faults: list[Fault] = []
     for verb in outside.verbs(Asks.ON):
+        outside.judged["raise_after_minimum_off"] += 1
         downs = [
             sent_at(other)
             for other in outside.verbs(Asks.OFF)
@@ -71,6 +73,7 @@ def judge_raise_knows_its_load(outside: Outside) -> list[Fault]:
     for verb in outside.verbs(Asks.ON):
         if not outside.is_read_alone(verb.load):
             continue
+        outside.judged["raise_knows_its_load"] += 1
         at_ns = sent_at(verb)
         mine = [talk for talk in outside.talks if talk.load == verb.load and talk.opened_ns < verb.opened_ns]
         reads = [
@@ -104,6 +107,7 @@ def judge_raise_knows_the_net(outside: Outside) -> list[Fault]:
     powers = outside.powers()
     for verb in outside.verbs(Asks.ON):
         at_ns = sent_at(verb)
+        outside.judged["raise_knows_the_net"] += 1
         good = [seen.at_ns for seen in powers if seen.life == verb.life and seen.at_ns <= at_ns]
         age_ns = at_ns - good[-1] if good else None
         if age_ns is None or age_ns > min(outside.rules.blind_after_ns, 10 * outside.rules.refresh_ns + NS_PER_S):
@@ -122,6 +126,7 @@ def judge_raise_within_ramp_and_jump(outside: Outside) -> list[Fault]:
     largest_w = max([*outside.rated_w.values(), *(watts for _, watts in told), rules.ramp_up_w_per_s * BEATS_S])
     faults: list[Fault] = []
     for number, (from_ns, _) in enumerate(told):
+        outside.judged["raise_within_ramp_and_jump"] += 1
         sum_w = 0.0
         for at_ns, watts in told[number:]:
             sum_w += watts
@@ -149,6 +154,7 @@ def judge_raise_within_limit(outside: Outside) -> list[Fault]:
         at_ns = sent_at(verb)
         if any(0 <= at_ns - move.at_ns < 30 * NS_PER_S for move in outside.moved):
             continue
+        outside.judged["raise_within_limit"] += 1
         limit_w = rules.limit_w
         for sent in outside.sent:
             lapses_ns = at_ns + 1 if sent.lease_ns is None else sent.at_ns + sent.lease_ns

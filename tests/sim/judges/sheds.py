@@ -23,6 +23,7 @@ def judge_nothing_shed_without_cause(outside: Outside) -> list[Fault]:
             down.discard(verb.load)
         elif verb.load not in down:
             down.add(verb.load)
+            outside.judged["nothing_shed_without_cause"] += 1
             # A load that could not be reached is tried again for a minute; when it is back, the verb reaches it.
             tried = [
                 talk.opened_ns
@@ -57,6 +58,7 @@ def judge_crossing_sheds(outside: Outside) -> list[Fault]:
             continue
         if (life.to_ns or outside.now_ns) < crossing.at_ns + budget_ns:
             continue
+        outside.judged["crossing_sheds"] += 1
         told = {
             talk.load
             for talk in outside.talks
@@ -64,7 +66,9 @@ def judge_crossing_sheds(outside: Outside) -> list[Fault]:
         }
         told = outside.told(told)
         drawing = {load: outside.gives_w(load, crossing.at_ns) for load in outside.rated_w}
-        told_w = sum(drawing[load] for load in told)
+        # What fell an instant before by no doing of ours, the agent could not have known.
+        fresh = {move.load for move in outside.moved if 0 <= crossing.at_ns - move.at_ns < 3 * rules.load_poll_ns}
+        told_w = sum(outside.rated_w[load] if load in fresh else drawing[load] for load in told)
         rest = [load for load in drawing if load not in told and outside.is_up(load, crossing.at_ns)]
         if told_w < 0.95 * rules.shed_w - 6 * rules.noise_w and rest:
             what = f"crossing answered with {told_w / 1e3:.1f} kW of {rules.shed_w / 1e3:.1f}, {len(rest)} loads left"
@@ -122,6 +126,7 @@ def judge_blind_goes_to_fallback(outside: Outside) -> list[Fault]:
             stirred = any(before_ns <= move.at_ns <= by_ns for move in outside.moved)
             if next_ns < by_ns or before_ns - life.from_ns < STARTED_NS or stirred:
                 continue
+            outside.judged["blind_goes_to_fallback"] += 1
             on = [load for load, rated_w in outside.rated_w.items() if outside.watts(load, by_ns) > 0.5 * rated_w]
             asked = [talk.load for talk in outside.talks if _lowers(talk) and before_ns <= talk.opened_ns <= by_ns]
             tried = outside.told(asked)
@@ -138,6 +143,7 @@ def judge_observe_reads_alone(outside: Outside) -> list[Fault]:
     if not outside.rules.observe:
         return []
     name = "observe_reads_alone"
+    outside.judged[name] += len(outside.talks)
     faults = [
         Fault(name, talk.opened_ns, f"{talk.load} was sent more than a read: {talk.asks}")
         for talk in outside.talks

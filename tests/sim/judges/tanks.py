@@ -92,6 +92,7 @@ def judge_tank_trip_lowers_its_loads(outside: Outside) -> list[Fault]:
             by_ns = from_ns + TOLD_WITHIN_NS
             if to_ns < by_ns or from_ns - life.from_ns < STARTED_NS or (life.to_ns or outside.now_ns) < by_ns:
                 continue
+            outside.judged["tank_trip_lowers_its_loads"] += 1
             asked = outside.told(
                 talk.load for talk in outside.talks if _lowers(talk) and from_ns - NS_PER_S <= talk.opened_ns <= by_ns
             )
@@ -115,6 +116,7 @@ def judge_tank_permits_before_a_raise(outside: Outside) -> list[Fault]:
     for verb in outside.verbs(Asks.ON):
         if not outside.told([verb.load]) & set(tank.loads):
             continue
+        outside.judged["tank_permits_before_a_raise"] += 1
         at_ns = sent_at(verb)
         window = [
             seen
@@ -159,6 +161,7 @@ def judge_tank_latches_after_its_returns(outside: Outside) -> list[Fault]:
         risen = [at_ns for at_ns in ups if to_ns < at_ns < next_ns]
         if not risen:
             continue
+        outside.judged["tank_latches_after_its_returns"] += 1
         acked = max((at_ns for at_ns in acks if at_ns <= risen[0]), default=0)
         since = [at_ns for at_ns in returns if at_ns > acked and risen[0] - at_ns < DAY_NS]
         if len(since) >= tank.auto_returns_per_day:
@@ -171,10 +174,12 @@ def judge_tank_latches_after_its_returns(outside: Outside) -> list[Fault]:
 def judge_tank_plc_gets_heartbeats_alone(outside: Outside) -> list[Fault]:
     """Nothing but the heartbeat is ever written to a tank's PLC: pumps and fans are its own."""
     tank = outside.devices.tank
+    puts = [put for put in outside.devices.puts if tank is not None and put.plc == tank.name]
+    outside.judged["tank_plc_gets_heartbeats_alone"] += len(puts)
     return [
         Fault("tank_plc_gets_heartbeats_alone", put.at_ns, f"{put.plc} was written {put.what}")
-        for put in outside.devices.puts
-        if tank is not None and put.plc == tank.name and put.what != "heartbeat"
+        for put in puts
+        if put.what != "heartbeat"
     ]
 
 
