@@ -4,7 +4,8 @@ A lowered load
     agrees                  confirmed; it is counted, and may be raised later
     never got there         it did not follow: it is no longer counted as lowered, and is mistrusted for ten minutes
     was there and left      it moved by itself: told again once; the second time within ten minutes it is contested,
-                            not fought, and not counted; while it may return anyway it is simply not ours any more
+                            not fought for ten minutes but for protection, and not counted; while it may return anyway
+                            it is simply not ours any more
 A rising load
     agrees and is due       arrived
     does not, when due      back among the lowered, tried again after a while
@@ -144,10 +145,13 @@ def follow(tree: Tree, state: State, image: Image, now_ns: int) -> Followed:
         lowered=durable.lowered if lowered is None else lowered,
         rising=durable.rising if rising is None else rising,
     )
-    mistrusted = state.mistrusted
+    mistrusted, contested = state.mistrusted, state.contested
     if failed:
         mistrusted = {**mistrusted, **{load: now_ns + MISTRUST_NS for load, _ in failed}}
-    return Followed(replace(state, durable=after, mistrusted=mistrusted), tuple(again), tuple(failed))
+        fought = {load: now_ns + CONTEST_NS for load, why in failed if why == "contested"}
+        contested = {**contested, **fought} if fought else contested
+    state = replace(state, durable=after, mistrusted=mistrusted, contested=contested)
+    return Followed(state, tuple(again), tuple(failed))
 
 
 def _may_return(state: State, down: Lowered) -> bool:

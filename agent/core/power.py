@@ -170,13 +170,12 @@ def projected(tree: Tree, state: State, image: Image, net: Net, name: str, now_n
 def ends_unseen_w(
     tree: Tree, state: State, image: Image, found: Mapping[str, Net], armed: Armed, name: str, now_ns: int
 ) -> float:
-    """The same for a circuit whose meter is silent, by what its loads and children say.
+    """The same for a circuit whose meter is silent, by what its loads and children said when the ladder was armed.
 
     Each load counts at the step it was told until that is overdue, and as it says after: what a load's own read-back
     shows as gone is not taken off a second time.
     """
     watts = tree.circuits[name].unmetered_w + armed.own_w.get(name, 0.0) - armed.falling_w.get(name, 0.0)
-    watts -= sum(cut.watts for cut in state.durable.cuts if cut.circuit == name and cut.told_ns >= armed.made_ns)
     for child in tree.children[name]:
         net = found[child]
         if tree.circuits[child].meter is not None and net.watts is not None:

@@ -249,6 +249,8 @@ def _needed_w(
     name = binding.circuit
     net = found[name]
     if binding.key == blind_key(name):
+        if state.cut_ns >= armed.made_ns:
+            return 0.0  # what was told since the ladder was armed is not in it: it is armed again in a moment
         return ends_unseen_w(tree, state, image, found, armed, name, now_ns) - binding.hi_w
     if binding.unlimited:
         return float("inf")
@@ -346,7 +348,7 @@ def _sent(
             since_ns=now_ns if mode is not memory.mode else memory.since_ns,
             return_from_ns=None,
         )
-    return replace(state, durable=durable, circuits=circuits)
+    return replace(state, durable=durable, circuits=circuits, cut_ns=now_ns)
 
 
 def _falls(tree: Tree, name: str, taken: Slice, falls_w: float) -> dict[str, float]:

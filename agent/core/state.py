@@ -182,5 +182,7 @@ class State(Struct, frozen=True):
     cooling: Mapping[str, CoolingMemory] = {}
     commands: Mapping[str, CommandMemory] = {}
     alarms: Mapping[str, str] = {}
+    cut_ns: int = -1  # when the newest cut was sent
     returns: Mapping[str, ReturnPlan] = {}
     mistrusted: Mapping[str, int] = {}  # load -> until when it counts for nothing in the ladder
+    contested: Mapping[str, int] = {}  # load -> until when it is told nothing but for protection

@@ -303,9 +303,8 @@ class Board:
 
     async def _arm_once(self) -> None:
         now_ns = self._clock.monotonic_ns()
-        slices = arm(
-            self.tree, self.state.durable, self.image(), now_ns, self._spares, frozenset(self.state.mistrusted)
-        )
+        mistrusted, contested = frozenset(self.state.mistrusted), frozenset(self.state.contested)
+        slices = arm(self.tree, self.state.durable, self.image(), now_ns, self._spares, mistrusted, contested)
         for armed in slices:
             if armed is None:
                 await asyncio.sleep(0)

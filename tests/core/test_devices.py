@@ -278,6 +278,26 @@ def test_a_contactor_whose_feedback_disagrees_is_latched_and_others_make_up_for_
     assert rig.watts <= 70_000 - 45_000
 
 
+def test_a_released_contactor_closes_beside_a_return_that_waits_for_what_is_behind_it() -> None:
+    rig = switched()
+    rig.hz = 49.4
+    rig.tick(30)
+    rig.closed["k1"] = False  # by itself: it is not ours
+    rig.tick(5)
+    rig.hz = 50.0
+    rig.tick(50)
+    dark = [load for load, down in rig.state.durable.lowered.items() if down.event and rig.tree.fed_by.get(load)]
+
+    rig.state, released = release(rig.tree, rig.state, rig.image(), "k1", rig.now_ns)
+    rig.before = rig.state
+    rig.tick(100)
+
+    assert dark
+    assert "k1" in released
+    assert rig.closed["k1"]
+    assert all(rig.on.values())
+
+
 def gpus() -> Rig:
     site = a_site(4)
     steps = (Step("lowest", 100.0, SECOND), Step("floor", 350.0, SECOND), Step("full", 700.0, SECOND))

@@ -106,9 +106,9 @@ def judge_all_came_back(outside: Outside) -> list[Fault]:
     """After the calm every load that we lowered, and that nobody else touched, draws again; and every contactor that we
     opened is closed.
     """
-    touched = {
-        move.load for move in outside.moved if move.what in ("off by itself", "on by itself", "no power", "reboot")
-    }
+    # One that deceived said that it was on when it was told to rise, and was not: it went off again by itself.
+    by_itself = ("off by itself", "on by itself", "no power", "reboot", "deceive")
+    touched = {move.load for move in outside.moved if move.what in by_itself}
     name, now_ns = "all_came_back", outside.now_ns
     faults: list[Fault] = []
     for load, rated_w in outside.rated_w.items():

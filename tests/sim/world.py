@@ -247,7 +247,7 @@ class World:
         self.ailing.append((self.loop.now_ns, here))
 
     async def person(self, verb: str, target: str, **more: object) -> str:
-        """Somebody on site does this by the local socket; what was answered, "" when nobody did."""
+        """Somebody on site does this by the local socket; what was done, "" when nothing was."""
         living = self._agent
         if living is None or not hasattr(living, "agent") or not hasattr(living.agent, "people"):
             return ""
@@ -263,7 +263,7 @@ class World:
         if "done" in answer:
             verb = "leave" if more.get("leave") else verb
             self.said.append(Said(asked_ns, self.loop.now_ns, verb, target, self.names_under(target)))
-        return str(answer.get("done") or answer.get("error"))
+        return str(answer.get("done") or "")
 
     def names_under(self, target: str) -> tuple[str, ...]:
         """The loads and contactors that a person means, in the judges' names."""

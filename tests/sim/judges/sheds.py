@@ -69,7 +69,11 @@ def judge_crossing_sheds(outside: Outside) -> list[Fault]:
         # What fell an instant before by no doing of ours, the agent could not have known.
         fresh = {move.load for move in outside.moved if 0 <= crossing.at_ns - move.at_ns < 3 * rules.load_poll_ns}
         told_w = sum(outside.rated_w[load] if load in fresh else drawing[load] for load in told)
-        rest = [load for load in drawing if load not in told and outside.is_up(load, crossing.at_ns)]
+        rest = [
+            load
+            for load in drawing
+            if load not in told and outside.is_up(load, crossing.at_ns) and not outside.is_local(load, crossing.at_ns)
+        ]
         if told_w < 0.95 * rules.shed_w - 6 * rules.noise_w and rest:
             what = f"crossing answered with {told_w / 1e3:.1f} kW of {rules.shed_w / 1e3:.1f}, {len(rest)} loads left"
             faults.append(Fault("crossing_sheds", crossing.at_ns, what))
@@ -96,7 +100,9 @@ def _judge_fall(outside: Outside, from_ns: int) -> list[Fault]:
     fell_w = before_w - outside.net_w(by_ns) + rose_w
     wander_w = 0.08 * rules.unmetered_w + 6 * rules.noise_w
     asked = [talk.load for talk in outside.talks if _lowers(talk) and from_ns - SOONER_NS <= talk.opened_ns <= by_ns]
-    untold = [load for load in outside.rated_w if outside.is_up(load, by_ns) and load not in outside.told(asked)]
+    tried = outside.told(asked)
+    up = [load for load in outside.rated_w if outside.is_up(load, by_ns) and load not in tried]
+    untold = [load for load in up if not outside.is_local(load, from_ns)]
     if fell_w < 0.95 * rules.shed_w - wander_w and untold:
         return [
             Fault(
@@ -130,7 +136,7 @@ def judge_blind_goes_to_fallback(outside: Outside) -> list[Fault]:
             on = [load for load, rated_w in outside.rated_w.items() if outside.watts(load, by_ns) > 0.5 * rated_w]
             asked = [talk.load for talk in outside.talks if _lowers(talk) and before_ns <= talk.opened_ns <= by_ns]
             tried = outside.told(asked)
-            untold = [load for load in on if load not in tried]
+            untold = [load for load in on if load not in tried and not outside.is_local(load, before_ns)]
             net_w = outside.net_w(by_ns) - outside.unmetered(by_ns) + rules.unmetered_w  # all that can be known of it
             if net_w > rules.fallback_w * 1.02 + 0.05 * rules.unmetered_w and untold:
                 what = f"still {net_w / 1e3:.1f} kW, not {rules.fallback_w / 1e3:.1f}, and {len(untold)} loads untold"
