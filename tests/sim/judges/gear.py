@@ -79,10 +79,13 @@ def _awake(outside: Outside, gear: GearRules, contactor: str, put: PlcPut) -> li
     for talk in outside.talks:
         if talk.opened_ns <= opened[-1] + NS_PER_S and talk.asks in (Asks.ON, Asks.OFF, Asks.NOTHING, Asks.SESSION):
             verbs[talk.load] = talk.asks
+    # One that was ill could not be told.
+    ill = {move.load for move in outside.moved if 0 <= opened[-1] - move.at_ns < 120 * NS_PER_S}
     return [
         load
         for load in gear.feeds[contactor]
-        if verbs.get(load, Asks.ON) is Asks.ON
+        if load not in ill
+        and verbs.get(load, Asks.ON) is Asks.ON
         and outside.watts(load, opened[-1] - 1) > 0.5 * outside.rated_w[load]
         and not outside.is_local(load, opened[-1])
     ]

@@ -54,7 +54,20 @@ def judge_contested_is_not_fought(outside: Outside) -> list[Fault]:
     for load in {move.load for move in outside.moved if move.what == "on by itself"}:
         ups = [move.at_ns for move in outside.moved if move.load == load and move.what == "on by itself"]
         downs = [sent_at(verb) for verb in outside.verbs(Asks.OFF) if verb.load == load]
-        fought = [at_ns for at_ns in ups if any(at_ns - 60 * NS_PER_S < down_ns < at_ns for down_ns in downs)]
+        # Only what was read as off before can be known to have come on by itself, and not to have stayed on.
+        off = [
+            talk.answered_ns
+            for talk in outside.talks
+            if talk.load == load and talk.says_on is False and talk.answered_ns is not None
+        ]
+        fought = [
+            at_ns
+            for at_ns in ups
+            if any(
+                at_ns - 60 * NS_PER_S < down_ns < at_ns and any(down_ns < read_ns < at_ns for read_ns in off)
+                for down_ns in downs
+            )
+        ]
         for first_ns, second_ns in itertools.pairwise(fought):
             if second_ns - first_ns > CONTEST_NS:
                 continue
