@@ -28,6 +28,7 @@ from agent.core.values import NS_PER_S
 
 SLICE_LOADS = 200  # about 1 ms of Python
 READ_POLLS_MAX = 3  # a load's own watts are believed for three of its poll periods
+STILL_ANSWERS_NS = 2 * NS_PER_S  # who answers this long after its supply was cut has one
 DAY_NS = 86_400 * NS_PER_S
 MIN_ON_CLASSES = frozenset({BoundClass.COMMAND, BoundClass.VALUE})  # bound by minimum on times
 
@@ -120,12 +121,18 @@ def present_watts(load: Load, seen: LoadSeen | None, now_ns: int) -> tuple[float
 
 
 def dark(tree: Tree, image: Image, load: str) -> bool:
-    """Whether a load has no supply: the contactor that feeds it says that it is open."""
+    """Whether a load has no supply: the contactor that feeds it says that it is open, and the load does not contradict
+    by an answer of its own.
+    """
     contactor = tree.fed_by.get(load)
     if contactor is None:
         return False
     seen = image.loads.get(contactor)
-    return seen is not None and seen.step == "open" and seen.poll is Outcome.OK
+    if seen is None or seen.step != "open" or seen.poll is not Outcome.OK:
+        return False
+    own = image.loads.get(load)
+    opened_ns = seen.taken_ns - (seen.agreed - 1) * tree.plcs[tree.contactors[contactor].plc].poll_ns
+    return own is None or own.poll is not Outcome.OK or own.taken_ns <= opened_ns + STILL_ANSWERS_NS
 
 
 def operable(tree: Tree, durable: Durable, image: Image, contactor: Contactor, now_ns: int) -> bool:

@@ -122,7 +122,9 @@ class Board:
     def load_read(self, load_id: str, state: MinerState, taken_ns: int) -> None:
         before = self._loads.get(load_id)
         agreed = before.agreed + 1 if before is not None and before.step == state.step else 1
-        self._own_loads()[load_id] = LoadSeen(state.step, state.watts, state.measured, taken_ns, agreed)
+        self._own_loads()[load_id] = LoadSeen(
+            state.step, state.watts, state.measured, taken_ns, agreed, lapsed=state.lapsed
+        )
         if load_id in self.tree.contactors and (before is None or before.step != state.step):
             self._rearm.set()
         self.miners[load_id] = state

@@ -116,6 +116,11 @@ def judge_all_came_back(outside: Outside) -> list[Fault]:
         if verbs and load not in touched and outside.watts(load, now_ns) < 0.5 * rated_w:
             down_s = (now_ns - sent_at(verbs[-1])) / NS_PER_S
             faults.append(Fault(name, now_ns, f"{load} is still down, {down_s:.0f} s after it was told"))
+    gpus = outside.devices.gpus
+    for uuid in gpus.loads if gpus is not None else ():
+        limit_w, full_w = outside.devices.limit_w(uuid, now_ns), outside.devices.limit_w(uuid, 0)
+        if limit_w < full_w:
+            faults.append(Fault(name, now_ns, f"{uuid} is still at {limit_w:.0f} W"))
     newest = {poles.contactor: poles for poles in outside.devices.poles}
     return faults + [
         Fault(name, now_ns, f"{contactor} is still open, {(now_ns - poles.at_ns) / NS_PER_S:.0f} s after we opened it")

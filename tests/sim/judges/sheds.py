@@ -1,7 +1,7 @@
 """Lowering: what must fall falls in its time; what need not stays where it is (invariants 1, 2, 7, 15)."""
 
 from tests.sim.judges.causes import SOONER_NS, causes, crossings, frequency_causes
-from tests.sim.judges.outside import NS_PER_S, Asks, Fault, Outside, Talk, sent_at
+from tests.sim.judges.outside import NS_PER_S, Asks, Fault, Outside, Seen, Talk, sent_at
 from tests.sim.judges.tanks import tank_causes
 
 TOLD_WITHIN_NS = NS_PER_S  # a crossing's answer to the last verb, hung loads and lost SYNs included
@@ -56,7 +56,7 @@ def judge_crossing_sheds(outside: Outside) -> list[Fault]:
         budget_ns = rules.confirm_refreshes * rules.refresh_ns + TOLD_WITHIN_NS
         if life is None or crossing.at_ns - life.from_ns < STARTED_NS or _busy(outside, crossing.at_ns - SOONER_NS):
             continue
-        if (life.to_ns or outside.now_ns) < crossing.at_ns + budget_ns:
+        if (life.to_ns or outside.now_ns) < crossing.at_ns + budget_ns or not _confirmed(outside, crossing):
             continue
         outside.judged["crossing_sheds"] += 1
         told = {
@@ -79,6 +79,17 @@ def judge_crossing_sheds(outside: Outside) -> list[Fault]:
             faults.append(Fault("crossing_sheds", crossing.at_ns, what))
         faults += _judge_fall(outside, crossing.at_ns)
     return faults
+
+
+def _confirmed(outside: Outside, crossing: Seen) -> bool:
+    """Whether it stayed below for as many refreshes as must agree."""
+    windows: set[int] = set()
+    for seen in outside.seen:
+        if seen.life == crossing.life and seen.at_ns >= crossing.at_ns and seen.frequency_hz is not None:
+            if not seen.frequency_hz < outside.rules.shed_below_hz:
+                break
+            windows.add(seen.window)
+    return len(windows) >= outside.rules.confirm_refreshes
 
 
 def _judge_fall(outside: Outside, from_ns: int) -> list[Fault]:
