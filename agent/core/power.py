@@ -108,7 +108,7 @@ def outstanding(tree: Tree, durable: Durable, name: str, now_ns: int) -> Outstan
 
 def climbing_left_w(tree: Tree, image: Image, load: str, all_rising: Mapping[str, Rising]) -> float:
     """Watts that one load was told to rise by and has not risen yet; a contactor's rise is that of what it feeds, but
-    for loads that were told to rise since: these count for themselves.
+    for loads that were told to rise themselves and are not there yet: these count for themselves.
     """
     rising = all_rising[load]
     if rising.arrived:
@@ -127,7 +127,7 @@ def climbing_left_w(tree: Tree, image: Image, load: str, all_rising: Mapping[str
 def _back_w(tree: Tree, image: Image, load: str, closed: Rising, own: Rising | None) -> float:
     """What a load has come back by since its contactor was told to close: as it measures, else when it has had time."""
     seen, top = image.loads.get(load), tree.loads[load].steps[-1]
-    if own is not None and own.told_ns > closed.told_ns:
+    if own is not None and not own.arrived:
         return top.watts
     if seen is None or seen.taken_ns <= closed.told_ns or seen.poll is not Outcome.OK:
         return 0.0

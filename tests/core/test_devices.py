@@ -307,7 +307,7 @@ def test_loads_behind_a_closing_contactor_that_are_told_to_rise_are_not_counted_
     load, fed = "k1", rig.tree.contactors["k1"].feeds
     down = Lowered("", "open", 0, 30_000.0)
     closing = Rising("", "closed", rig.now_ns, rig.now_ns + SECOND, 30_000.0, down)
-    waking = Rising("", "on", rig.now_ns + 1, rig.now_ns + SECOND, 2_975.0, down)
+    waking = Rising("", "on", rig.now_ns - SECOND, rig.now_ns + SECOND, 2_975.0, down)
     image = replace(rig.image(), loads={})
 
     alone_w = climbing_left_w(rig.tree, image, load, {load: closing})
