@@ -59,6 +59,7 @@ class Cut(Struct, frozen=True):
     due_ns: int
     reading_ns: int = 0  # when the reading that called for it was taken
     noise_w: float = 0.0  # three sigma of the refreshes before it, where it is judged
+    base_w: float | None = None  # the net power there before the first of the cuts that are judged together
     judged_at: str = ""  # the node whose meter judges it; chosen while the refreshes before it are still kept
     landed_w: float = 0.0  # of its watts, those that the loads' own sensors show as gone
     settled: bool = False  # its loads are in `lowered`

@@ -8,6 +8,7 @@ from agent.core.ladder import dark
 from agent.core.notes import EventNote
 from agent.core.power import climbing_left_w
 from agent.core.react import react
+from agent.core.restore import restored
 from agent.core.rules.cooling import Cooling, Edge
 from agent.core.rules.under_frequency import UnderFrequency
 from agent.core.site import Circuit, Contactor, Load, Plc, Step, Tank
@@ -158,6 +159,22 @@ def test_the_loads_of_one_tank_may_hang_on_several_circuits() -> None:
 
     assert cooled_on(rig) == 0
     assert "delivered" in rig.kinds()
+
+
+def test_what_a_tanks_cut_let_fall_before_a_restart_is_not_missed_after_it() -> None:
+    rig = a_tank()
+    rig.tank["tank-a.condenser_flow_lpm"] = 10.0
+    rig.meter_dead = True
+    rig.tick(4)
+    assert rig.state.durable.cuts, "the meter has not judged it"
+
+    kept = msgspec.json.decode(msgspec.json.encode(rig.state.durable), type=type(rig.state.durable))
+    fresh = Rig(rig.tree.site, COOLING, state=restored(rig.tree, kept, same_boot=True, now_ns=rig.now_ns))
+    fresh.on, fresh.tank, fresh.now_ns = rig.on, rig.tank, rig.now_ns + 10 * SECOND
+    fresh.tick(40)
+
+    assert "delivered" in fresh.kinds()
+    assert "short" not in fresh.kinds()
 
 
 def switched(count: int = 20, *, first: bool = False, fed: int = 10, jump_up_w: float = 1e9) -> Rig:

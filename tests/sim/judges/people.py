@@ -1,6 +1,6 @@
 """What people hold, and what others move (invariant 8): tags, LOCAL, and loads that have a will of their own."""
 
-import itertools
+from itertools import pairwise
 
 from tests.sim.judges.causes import blind_causes, crossings, limit_causes
 from tests.sim.judges.outside import NS_PER_S, Asks, Fault, Outside, sent_at
@@ -60,15 +60,8 @@ def judge_contested_is_not_fought(outside: Outside) -> list[Fault]:
             for talk in outside.talks
             if talk.load == load and talk.says_on is False and talk.answered_ns is not None
         ]
-        fought = [
-            at_ns
-            for at_ns in ups
-            if any(
-                at_ns - 60 * NS_PER_S < down_ns < at_ns and any(down_ns < read_ns < at_ns for read_ns in off)
-                for down_ns in downs
-            )
-        ]
-        for first_ns, second_ns in itertools.pairwise(fought):
+        fought = [at_ns for at_ns in ups if _was_read_off(at_ns, downs, off)]
+        for first_ns, second_ns in pairwise(fought):
             if second_ns - first_ns > CONTEST_NS:
                 continue
             outside.judged["contested_is_not_fought"] += 1
@@ -81,3 +74,9 @@ def judge_contested_is_not_fought(outside: Outside) -> list[Fault]:
                     what = f"{load} had come on by itself twice and was told to go off again"
                     faults.append(Fault("contested_is_not_fought", down_ns, what))
     return faults
+
+
+def _was_read_off(up_ns: int, downs: list[int], off: list[int]) -> bool:
+    """Whether it was told to go off lately, and read as off after that and before it came on."""
+    newest_ns = max((down_ns for down_ns in downs if up_ns - 60 * NS_PER_S < down_ns < up_ns), default=up_ns)
+    return any(newest_ns < read_ns < up_ns for read_ns in off)
