@@ -4,9 +4,11 @@ VENV   := .venv/bin
 READY  := .venv/ready
 LOCKED := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
           --no-emit-index-url --no-emit-find-links --quiet
+# The slow tests wait for real time far more than they compute: three workers for each of two cores.
+PARALLEL := --numprocesses 6 --dist loadgroup --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench sim lock debian format lint types pure
+.PHONY: help demo test check hil bench sim lock debian format lint types pure
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS="$$(printf '\t')" read -r name text; do \
@@ -18,10 +20,14 @@ demo: $(READY) ## a site curtails for real, in three minutes; the report is out/
 check: format lint types pure ## format, lint, types, imports and pure tests; under a minute
 
 test: debian check ## check, and the end-to-end tests: what .ci/run runs
-	$(VENV)/pytest -m "not pure"
+	$(VENV)/pytest -m "slow and not alone" $(PARALLEL)
+	$(VENV)/pytest -m alone
 
-bench: $(READY) debian ## reaction times of ours and of a C program, interleaved (BENCH="--n 1000 --volleys 200")
-	$(VENV)/python -m hil.bench $(BENCH)
+hil: $(READY) debian ## every scenario of the rig against stand-ins; the report is out/hil/report.html (HIL="--seed 7")
+	$(VENV)/ballast-hil run --all $(HIL)
+
+bench: $(READY) debian ## reaction times of ours and of a C program, interleaved (BENCH="--what coil --rounds 50")
+	$(VENV)/python -m hil.bench $(or $(BENCH),--what all)
 
 sim: $(READY) ## the whole agent under virtual time with faults, many seeds (SIM="--seeds 500")
 	$(VENV)/python -m tests.sim $(SIM)

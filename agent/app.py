@@ -43,6 +43,7 @@ from agent.uplink.mqtt import MqttWire, broker_at
 from agent.uplink.publisher import Uplink, UplinkSettings
 from agent.uplink.records import ctl_body
 from agent.uplink.sealing import Signer
+from agent.uplink.spool import Spool
 from agent.uplink.wire import Wire
 from agent.version import VERSION
 from drivers.dial import Dial, SocketDial, raise_descriptor_limit
@@ -51,7 +52,6 @@ from drivers.modbus.transport import Transport
 from drivers.profile import load_profile
 
 MIB = 1024 * 1024
-BUFFER_MIB_MAX = 16  # the spool is not yet on disk: this much of it is kept in memory
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,8 @@ class Seams(Struct, frozen=True):
     wire: Wire | None  # the broker; None: nothing is published, nothing is heard
     disk: Disk
     clock: Clock
-    spawn: Spawn
+    spawn: Spawn  # for what must be durable soon
+    spawn_spool: Spawn  # for what only waits for the broker
     token_hex: Callable[[int], str]
     jitter: random.Random
 
@@ -118,7 +119,7 @@ class Agent:
             Doors(seams.dial, seams.transport, seams.gpud, seams.clock, seams.jitter),
             partial(self._listed, listed),
         )
-        self._make_uplink(board)
+        await self._make_uplink(board)
         if self.uplink is not None:
             await self.uplink.restore()
         server = None
@@ -217,7 +218,7 @@ class Agent:
             if self.uplink is not None:
                 self.uplink.told(note)
 
-    def _make_uplink(self, board: Board) -> None:
+    async def _make_uplink(self, board: Board) -> None:
         if self.seams.wire is None or self.file.mqtt is None:
             return
         settings = UplinkSettings(
@@ -227,7 +228,6 @@ class Agent:
             self.file.mqtt.root,
             self.file.site.control,
             self.file.site.commissioned is not None,
-            min(self.file.telemetry.spool_mib, BUFFER_MIB_MAX) * MIB,
         )
         self.uplink = Uplink(
             settings,
@@ -237,6 +237,7 @@ class Agent:
             clock=self.seams.clock,
             keeper=self.journal,
             sink=board,
+            spool=await self._open_spool(),
             boot=self.boot,
             epoch=self.epoch,
             jitter=self.seams.jitter,
@@ -245,8 +246,19 @@ class Agent:
         names = {point.name for profile in profiles for point in load_profile(profile).points}
         self._columns = report.columns(names)
         self.uplink.describe(report.devices(self.tree, self.translated.models), self._columns)
+        board.broker_away_ns = self.uplink.away_ns
         for text in self._faults:
             self._tell_fault(text)
+
+    async def _open_spool(self) -> Spool | None:
+        folder = Path(self.file.site.state_dir) / "spool"
+        spool = Spool(self.seams.disk, folder, self.file.telemetry.spool_mib * MIB, self.seams.spawn_spool)
+        try:
+            await spool.open()
+        except OSError as error:
+            self._fault(f"nothing can wait for the broker on the disk: {folder}: {error.strerror or error}")
+            return None
+        return spool
 
     async def _publish(self) -> None:
         """Telemetry at its interval, and `ctl` as it changes."""
@@ -264,6 +276,7 @@ class Agent:
                 ctl_body(
                     self.file.site.control,
                     report.circuit_states(self.tree, self.board),
+                    tie=str(self.board.state.tie or "unknown"),
                     response=report.responses(self.board),
                     tags=self.people.held(),
                     commissioned=self.file.site.commissioned is not None,
@@ -313,11 +326,12 @@ class Agent:
             names["buffer"] = {
                 "bytes": self.uplink.outbox.bytes,
                 "records": len(self.uplink.outbox),
+                "disk_bytes": self.uplink.bytes_on_disk,
                 "lost": sum(count for name, count in self.uplink.counters.items() if name.startswith("lost")),
             }
         else:
             names["broker"] = {"state": "none", "detail": "site.toml has no [mqtt]"}
-            names["buffer"] = {"bytes": 0, "records": 0, "lost": 0}
+            names["buffer"] = {"bytes": 0, "records": 0, "disk_bytes": 0, "lost": 0}
         return report.status(self.board, names, now_ns)
 
 
@@ -329,7 +343,7 @@ async def serve(file: SiteFile, identity: Identity, *, uncommissioned: bool, sto
         paths = [None if text is None else Path(text) for text in (file.mqtt.ca, file.mqtt.cert, file.mqtt.key)]
         wire = MqttWire(broker_at(file.mqtt.url, f"{file.site.id}.{file.site.agent}", *paths))
     raise_descriptor_limit()
-    spawn = RealSpawn("disk")
+    spawn, spawn_spool = RealSpawn("disk"), RealSpawn("spool")
     folder = os.environ.get("RUNTIME_DIRECTORY", file.site.state_dir)
     manager = ServiceManager.of(os.environ, os.getpid())
     try:
@@ -344,6 +358,7 @@ async def serve(file: SiteFile, identity: Identity, *, uncommissioned: bool, sto
                     disk=RealDisk(),
                     clock=clock,
                     spawn=spawn,
+                    spawn_spool=spawn_spool,
                     token_hex=secrets.token_hex,
                     jitter=random.SystemRandom(),
                 )
@@ -354,6 +369,7 @@ async def serve(file: SiteFile, identity: Identity, *, uncommissioned: bool, sto
                     dial.shut()
     finally:
         spawn.close()
+        spawn_spool.close()
 
 
 async def _either(one: asyncio.Event, other: asyncio.Event) -> None:

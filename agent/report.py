@@ -11,7 +11,7 @@ from agent.core.ladder import READ_POLLS_MAX
 from agent.core.power import NO_MEMORY, Net
 from agent.core.returning import room_w
 from agent.core.rules.under_frequency import UnderFrequency
-from agent.core.state import Mode, RuleMemory, State
+from agent.core.state import Mode, RuleMemory, State, Supply
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS, NS_PER_S, Quality
 from agent.shell.board import Board
@@ -95,6 +95,8 @@ def circuit_states(tree: Tree, board: Board) -> list[CircuitState]:
         return []
     edges = room_w(reaction.bounds, reaction.nets)
     states: list[CircuitState] = []
+    supply = board.state.supply.supply
+    flags = () if supply is Supply.ALIVE else (supply.name,)
     for circuit in tree.site.circuits:
         net = reaction.nets[circuit.id]
         memory = board.state.circuits.get(circuit.id, NO_MEMORY)
@@ -102,7 +104,7 @@ def circuit_states(tree: Tree, board: Board) -> list[CircuitState]:
             CircuitState(
                 circuit.id,
                 str(memory.mode),
-                (),
+                flags if circuit.parent is None else (),
                 net.watts,
                 _quality(net),
                 None,
@@ -201,6 +203,8 @@ def status(board: Board, site: Mapping[str, Any], now_ns: int) -> dict[str, Any]
             {"rule": name, "kw": _kw(watts), "ms": ms, **availability(rule, board.state.rules.get(name))}
             for rule, (name, watts, ms) in zip(board.rules.under_frequency, responses(board), strict=True)
         ],
+        "supply": str(board.state.supply.supply),
+        "tie": str(board.state.tie or "unknown"),
         "lowered": len(board.state.durable.lowered),
         "rising": sum(not up.arrived for up in board.state.durable.rising.values()),
         "armed": len(board.armed.armed_loads),

@@ -1,38 +1,26 @@
 """From site.toml's tables to what the core and the drivers work with: kilowatts to watts, seconds to nanoseconds."""
 
 from collections.abc import Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agent.config import (
-    CommandRule,
-    ContactorTable,
-    CoolingRule,
-    GpusTable,
-    MinersTable,
-    PlcTable,
-    PowerCapRule,
-    SiteFile,
-    UnderFrequencyRule,
-)
+from agent.config import ContactorTable, CoolingRule, GpusTable, MinersTable, SiteFile
 from agent.core.rules import Rule
-from agent.core.rules.command import Command
-from agent.core.rules.cooling import Cooling, Edge
-from agent.core.rules.power_cap import PowerCap
-from agent.core.rules.under_frequency import UnderFrequency
-from agent.core.site import Circuit, Contactor, Load, Meter, Plc, Site, Step, Tank
+from agent.core.site import Circuit, Contact, Contactor, Load, Maintenance, Meter, Plc, Site, Step, SupplyLimits, Tank
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS, NS_PER_S
 from agent.shell.volley import Target
+from agent.translate_rules import has_bit, rules_of
 from drivers.gpu.client import GpuLoad
 from drivers.miners.dialect import Dialect
 from drivers.miners.families import FAMILIES
-from drivers.profile import load_profile
 
 INFINITE = float("inf")
+ENTER_HZ_PU_MIN, ENTER_HZ_PU_MAX = 59.5 / 60, 60.1 / 60  # IEEE 1547-2018 4.10.2, in per unit of nominal
 GPU_REACH_NS = 2 * NS_PER_S  # in-band limits settle in tens to hundreds of ms, and are read once a second (nvml.md)
-PERMIT_BIT = "permit"  # the PLC's own permit, where its profile or [plc.bits] has a bit of this name
 REMOTE_BIT = "remote"  # a panel's contact: 0 is LOCAL
 
 
@@ -86,13 +74,16 @@ def translate(file: SiteFile, gpus: Mapping[str, tuple[GpuSteps, ...]]) -> Trans
         ),
         (),
         tuple(_plc(file, table.id) for table in file.plcs),
+        _contact(file, file.site.islanded_when),
+        _supply(file),
+        _maintenance(file),
     )
     tree = Tree(site)
     contactors = tuple(_contactor(table, tree, strings) for table in file.contactors)
     site = replace(site, contactors=contactors)
     return Translated(
         site,
-        tuple(_rules(file)),
+        rules_of(file),
         tuple(targets),
         gpu_loads,
         {load.id: load.poll_ns for load in loads},
@@ -119,6 +110,8 @@ def _circuits(file: SiteFile) -> list[Circuit]:
             None if table.fallback_kw is None else table.fallback_kw * 1000,
             _or_infinite(table.ramp_down_kw_per_min, 1000 / 60),
             int(table.blind_after_s * NS_PER_S),
+            _or_infinite(table.jump_down_island_kw, 1000),
+            _or_infinite(table.export_limit_kw, 1000),
         )
         for table in file.circuits
     ]
@@ -138,6 +131,37 @@ def _meters(file: SiteFile) -> list[Meter]:
 def _plc(file: SiteFile, name: str) -> Plc:
     table = next(table for table in file.plcs if table.id == name)
     return Plc(table.id, table.fast_ms * NS_PER_MS, int(table.blind_after_s * NS_PER_S))
+
+
+def _contact(file: SiteFile, written: str | None) -> Contact | None:
+    if written is None:
+        return None
+    return Contact(written, _plc(file, written.partition(".")[0]).poll_ns)
+
+
+def _supply(file: SiteFile) -> SupplyLimits:
+    window, nominal_hz = file.enter_service.window, file.site.nominal_hz
+    limits = SupplyLimits(
+        v_pu_min=window.v_pu_min,
+        v_pu_max=window.v_pu_max,
+        hz_min=window.hz_min if window.hz_min is not None else nominal_hz * ENTER_HZ_PU_MIN,
+        hz_max=window.hz_max if window.hz_max is not None else nominal_hz * ENTER_HZ_PU_MAX,
+        for_ns=int(window.for_s * NS_PER_S),
+        outage_when=_contact(file, file.enter_service.outage_when),
+    )
+    if file.ride_through is None:
+        return limits
+    curve = tuple((low_pu, round(lasts_ms * NS_PER_MS)) for low_pu, lasts_ms in file.ride_through.curve)
+    return replace(limits, curve=curve)
+
+
+def _maintenance(file: SiteFile) -> tuple[Maintenance, ...]:
+    zone = ZoneInfo(file.site.timezone)
+
+    def unix_ms(local: datetime) -> int:
+        return round(local.replace(tzinfo=zone).timestamp() * 1000)
+
+    return tuple(Maintenance(table.circuit, unix_ms(table.start), unix_ms(table.end)) for table in file.maintenance)
 
 
 def _load(table: MinersTable, name: str, rated_w: float, dialect: Dialect, tank: str | None) -> Load:
@@ -211,66 +235,3 @@ def _contactor(table: ContactorTable, tree: Tree, strings: Mapping[tuple[str, st
         table.operations_per_day_max,
         table.feedback.within_ms * NS_PER_MS,
     )
-
-
-def _rules(file: SiteFile) -> list[Rule]:
-    rules: list[Rule] = []
-    for table in file.rules:
-        acts = file.acts(table)
-        if isinstance(table, UnderFrequencyRule):
-            rules.append(
-                UnderFrequency(
-                    table.id,
-                    table.circuit,
-                    frequency_meter(file, table.circuit),
-                    table.shed_below_hz,
-                    table.release.above_hz,
-                    int(table.release.for_s * NS_PER_S),
-                    table.confirm_refreshes,
-                    None if table.shed_kw is None else table.shed_kw * 1000,
-                    None if table.to_kw is None else table.to_kw * 1000,
-                    acts,
-                )
-            )
-        elif isinstance(table, PowerCapRule):
-            rules.append(PowerCap(table.id, table.circuit, table.margin_kw * 1000, acts))
-        elif isinstance(table, CommandRule):
-            names = [table.circuit] if table.circuit is not None else [circuit.id for circuit in file.circuits]
-            rules += (Command(table.id, name, acts) for name in names)
-        else:
-            plc = next(plc for plc in file.plcs if plc.id == table.plc)
-            rules.append(_cooling(table, plc, acts))
-    return rules
-
-
-def _cooling(table: CoolingRule, plc: PlcTable, acts: bool) -> Cooling:
-    return Cooling(
-        table.id,
-        table.plc,
-        tuple(Edge(one.point, one.above, one.value) for one in table.shed),
-        table.shed_for_ms * NS_PER_MS,
-        tuple(Edge(one.point, one.above, one.value) for one in table.warn),
-        int(table.warn_for_s * NS_PER_S),
-        tuple(Edge(one.point, one.above, one.value) for one in table.permit),
-        int(table.permit_for_s * NS_PER_S),
-        (PERMIT_BIT,) if has_bit(plc, PERMIT_BIT) else (),
-        table.auto_returns_per_day,
-        acts,
-    )
-
-
-def has_bit(plc: PlcTable, name: str) -> bool:
-    """Whether this PLC has a bit of this name, by its profile or by the site's wiring."""
-    return name in plc.bits or any(bit.name == name for bit in load_profile(plc.profile).bits)
-
-
-def frequency_meter(file: SiteFile, circuit: str) -> str:
-    """The meter nearest above a circuit: one grid has one frequency, so any meter up to the root will do."""
-    by_id = {table.id: table for table in file.circuits}
-    name: str | None = circuit
-    while name is not None:
-        meter = by_id[name].meter
-        if meter is not None:
-            return meter
-        name = by_id[name].parent
-    raise AssertionError(f"no meter above {circuit}: agent/config/checks.py refuses that")

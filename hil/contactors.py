@@ -12,7 +12,7 @@ The program, by the list that its layout names:
 - In LOCAL coils are not obeyed: they are set to what the contactors are, which the panel alone moves (`hand`).
 - After a restart coils are 0 and maintained contactors have fallen open.
 
-Travel: 48-120 ms to close, 16-110 ms to open (ABB, Motor protection and control, AF40 to AF80, "operating time").
+How long they travel is in hil/physics/contactor.toml.
 """
 
 import random
@@ -23,13 +23,23 @@ from functools import partial
 
 from msgspec import Struct
 
+from hil.clock import Clock
 from hil.modbus_pdu import ILLEGAL_ADDRESS, RefusedPdu
+from hil.physics.parameters import pick
 from hil.plc import COMM_TIME_OUT_S, Plc, load_plc_layout
 
 OPEN_AFTER_S = 60.0
-_CLOSES_MS = (48.0, 120.0)
-_OPENS_MS = (16.0, 110.0)
 _STAMPS_KEPT = 10_000
+
+
+class Travel(Struct, frozen=True):
+    """How long a kind of contactor travels, [least, most]."""
+
+    closes_ms: tuple[float, float]
+    opens_ms: tuple[float, float]
+
+
+_TRAVEL = pick("contactor", Travel, "af40-af80")
 
 
 class ContactorConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -104,15 +114,21 @@ class Contactor:
 class ContactorPlc(Plc):
     """Contactors and their PLC. `switch` is called with a contactor's config and whether its poles are closed now."""
 
-    def __init__(self, config: ContactorsConfig, switch: Callable[[ContactorConfig, bool], None]) -> None:
+    def __init__(
+        self,
+        config: ContactorsConfig,
+        switch: Callable[[ContactorConfig, bool], None],
+        clock: Clock = time.monotonic_ns,
+    ) -> None:
         self.config = config
         self.inputs = dict.fromkeys(config.inputs, True)
         self.contactors = {one.id: Contactor(one, partial(switch, one)) for one in config.contactors}
         self.coil_writes: deque[tuple[int, int, bool]] = deque(maxlen=_STAMPS_KEPT)  # when, which coil, what
         self.moves: deque[tuple[int, str, bool]] = deque(maxlen=_STAMPS_KEPT)  # when which one's poles were moved
+        self.looks: deque[int] = deque(maxlen=_STAMPS_KEPT)  # when its inputs were read
         self._coils: list[bool] = []
         self._random = random.Random(f"contactors:{config.seed}")
-        super().__init__(load_plc_layout("contactors-16"))
+        super().__init__(load_plc_layout("contactors-16"), clock)
         for contactor in self.contactors.values():
             self._coils[contactor.config.coil - 1] = contactor.armature
 
@@ -133,12 +149,14 @@ class ContactorPlc(Plc):
     def hand(self, contactor_id: str, closed: bool) -> None:
         """Somebody at the panel, in LOCAL, moves one."""
         contactor = self.contactors[contactor_id]
-        self._drive(contactor, closed, time.monotonic_ns())
+        self._drive(contactor, closed, self.clock())
         self._coils[contactor.config.coil - 1] = closed
 
     def read_bits(self, table: str, at: int, count: int) -> Sequence[bool]:
         """Coils as asked for, inputs as they are."""
         bits = self._coils if table == "coils" else self._wired()
+        if table != "coils":
+            self.looks.append(self.clock())
         if at + count > len(bits):
             raise RefusedPdu(ILLEGAL_ADDRESS)
         return bits[at : at + count]
@@ -147,7 +165,7 @@ class ContactorPlc(Plc):
         """Coils asked for; the program looks at them in its next round."""
         if at + len(values) > len(self._coils):
             raise RefusedPdu(ILLEGAL_ADDRESS)
-        now_ns = time.monotonic_ns()
+        now_ns = self.clock()
         self._coils[at : at + len(values)] = values
         self.coil_writes.extend((now_ns, at + index + 1, value) for index, value in enumerate(values))
 
@@ -166,7 +184,7 @@ class ContactorPlc(Plc):
             self._drive(contactor, self._coils[at], now_ns)
 
     def _drive(self, contactor: Contactor, closed: bool, now_ns: int) -> None:
-        travel_ms = self._random.uniform(*(_CLOSES_MS if closed else _OPENS_MS))
+        travel_ms = self._random.uniform(*(_TRAVEL.closes_ms if closed else _TRAVEL.opens_ms))
         contactor.drive(closed, now_ns + round(travel_ms * 1e6))
 
     @property

@@ -27,6 +27,7 @@ from msgspec import Struct
 _BYTES_MAX = 128 * 1024
 _GAP_MAX = 1_000_000
 _STREAMS = ("tele/", "evt", "ack/")
+_CONTEXT = b"Signature1"
 
 
 class EvidenceError(Exception):
@@ -153,12 +154,22 @@ def open_sign1(data: bytes, key: Ed25519PublicKey, kid: bytes, address: str) -> 
     signature = reader.byte_string()
     reader.end()
     _check_header(protected, kid)
-    to_be_signed = b"\x84" + _text(b"Signature1") + _bytes(protected) + _bytes(address.encode()) + _bytes(payload)
     try:
-        key.verify(signature, to_be_signed)
+        key.verify(signature, to_be_signed(protected, address, payload))
     except InvalidSignature:
         raise EvidenceError("the signature does not verify") from None
     return payload
+
+
+def to_be_signed(protected: bytes, address: str, payload: bytes) -> bytes:
+    """RFC 9052 section 4.4: the Sig_structure, with the address as external_aad."""
+    parts = (protected, address.encode(), payload)
+    return b"\x84" + _length(0x60, len(_CONTEXT)) + _CONTEXT + b"".join(map(cbor_bytes, parts))
+
+
+def cbor_bytes(value: bytes) -> bytes:
+    """A byte string in its shortest form."""
+    return _length(0x40, len(value)) + value
 
 
 def _check_header(protected: bytes, kid: bytes) -> None:
@@ -223,14 +234,6 @@ class _Cbor:
             raise EvidenceError("the envelope is cut off")
         self._at += count
         return taken
-
-
-def _text(value: bytes) -> bytes:
-    return _length(0x60, len(value)) + value
-
-
-def _bytes(value: bytes) -> bytes:
-    return _length(0x40, len(value)) + value
 
 
 def _length(major: int, count: int) -> bytes:

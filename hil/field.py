@@ -3,6 +3,7 @@
 Operations, beside those of hil/rig.py:
 
     condenser_flow  plc, lpm          the tank's pump goes to this; null: nominal again
+    condenser_water plc, supply_c     its cooling water comes at this; null: as usual again
     withhold        plc, withheld     the tank's PLC takes its permit away by itself, or gives it again
     alarm           plc, name, on     leak, estop, pump_1_fault, ... of a tank
     sensor          plc, point, value what a sensor of a tank shows; "failed": nothing; null: what is so
@@ -21,6 +22,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from hil.clock import Clock
 from hil.contactors import ContactorConfig, ContactorPlc, ContactorsConfig
 from hil.fleet import Fleet
 from hil.modbus_line import ModbusLine
@@ -38,15 +40,18 @@ class Field:
         switchgears: tuple[ContactorsConfig, ...],
         fleet: Fleet,
         gpu_watts: Callable[[], float],
+        clock: Clock = time.monotonic_ns,
     ) -> None:
+        self._clock = clock
         self._fleet = fleet
         self._gpu_watts = gpu_watts
-        self.tanks = {config.id: Tank(config, self._heat_of(config)) for config in tanks}
-        self.switchgears = {config.id: ContactorPlc(config, self._switch) for config in switchgears}
+        self.tanks = {config.id: Tank(config, self._heat_of(config), clock) for config in tanks}
+        self.switchgears = {config.id: ContactorPlc(config, self._switch, clock) for config in switchgears}
         self.plcs: dict[str, Plc] = {**self.tanks, **self.switchgears}
         self.servers: dict[str, ModbusServer | ModbusLine] = {}
         self.operations: dict[str, Callable[..., Any]] = {
             "condenser_flow": self.condenser_flow,
+            "condenser_water": self.condenser_water,
             "withhold": self.withhold,
             "alarm": self.alarm,
             "sensor": self.sensor,
@@ -64,6 +69,10 @@ class Field:
         """The tank's pump goes to this."""
         tank = self.tanks[plc]
         tank.flow_set_lpm = tank.config.nominal_flow_lpm if lpm is None else lpm
+
+    def condenser_water(self, plc: str, supply_c: float | None) -> None:
+        """The tank's cooling water comes at this."""
+        self.tanks[plc].water(supply_c)
 
     def withhold(self, plc: str, withheld: bool) -> None:
         """The tank's own permit."""
@@ -133,7 +142,7 @@ class Field:
                     "pressure_kpa": tank.pressure_kpa,
                     "flow_lpm": tank.flow_lpm,
                     "level_pct": tank.level_pct,
-                    "heat_w": self._heat_of(tank.config)(time.monotonic_ns()),
+                    "heat_w": self._heat_of(tank.config)(self._clock()),
                     "comm_lost": tank.comm_lost,
                     "beats": len(tank.beats),
                 }

@@ -31,6 +31,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 
+from hil.clock import Clock
 from hil.miner import Lie, Miner
 from hil.miner_replies import REQUEST_MAX, is_write, reply, told_step
 
@@ -65,7 +66,9 @@ _HANGS = {MinerFault.HANG_LOGON: b'"logon"', MinerFault.HANG_CURTAIL: b'"curtail
 class Endpoint:
     """One miner's API. `answer_s` is how long its board takes to answer."""
 
-    def __init__(self, miner: Miner, dialect: str, port: int, answer_s: float, moved: Callable[[Miner], None]) -> None:
+    def __init__(
+        self, miner: Miner, dialect: str, port: int, answer_s: float, moved: Callable[[Miner], None], clock: Clock
+    ) -> None:
         self.miner = miner
         self.dialect = dialect
         self.port = port
@@ -76,6 +79,7 @@ class Endpoint:
         self.unfed: set[str] = set()  # what of that which feeds it doesn't
         self._answer_s = answer_s
         self._moved = moved
+        self._clock = clock
         self._listening: socket.socket | None = None
         self._serving: socket.socket | None = None
         self._held: list[socket.socket] = []
@@ -151,7 +155,7 @@ class Endpoint:
             return
         except ConnectionError:
             request = b""
-        read_ns = time.monotonic_ns()
+        read_ns = self._clock()
         self._loop.remove_reader(endpoint)
         if not request:
             self._next(endpoint)
@@ -179,7 +183,7 @@ class Endpoint:
     def _answer(self, endpoint: socket.socket, request: bytes) -> None:
         if endpoint is not self._serving:
             return  # reset meanwhile
-        answer = reply(self.miner, self.dialect, request, time.monotonic_ns())
+        answer = reply(self.miner, self.dialect, request, self._clock())
         self._moved(self.miner)
         if self.fault in _HANGS and _HANGS[self.fault] in request:
             self._hold(endpoint)
@@ -230,7 +234,8 @@ class Endpoint:
 class Fleet:
     """All miners of a rig, and the sum of what they draw."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = time.monotonic_ns) -> None:
+        self._clock = clock
         self.endpoints: dict[str, Endpoint] = {}
         self._steady_w: dict[str, float] = {}
         self._sum_w = 0.0
@@ -238,7 +243,7 @@ class Fleet:
 
     def add(self, miner: Miner, dialect: str, port: int, answer_s: float = 0.0) -> None:
         """One more miner; open it with `open`."""
-        self.endpoints[miner.address] = Endpoint(miner, dialect, port, answer_s, self.watch)
+        self.endpoints[miner.address] = Endpoint(miner, dialect, port, answer_s, self.watch, self._clock)
         self._steady_w[miner.address] = miner.watts(0)
         self._sum_w += miner.watts(0)
 
@@ -280,6 +285,12 @@ class Fleet:
         endpoint.miner.move(on, now_ns)
         self.watch(endpoint.miner)
 
+    def percent(self, percent: float, miners: Iterable[str] | None = None) -> None:
+        """These go to this part of their rated watts, told by nobody on the wire."""
+        for endpoint in self.select(miners):
+            endpoint.miner.told_percent(percent, self._clock())
+            self.watch(endpoint.miner)
+
     def set_lie(self, endpoint: Endpoint, lie: Lie) -> None:
         """Whether it does what it acknowledges from now on."""
         endpoint.miner.lie = lie
@@ -297,7 +308,7 @@ class Fleet:
             endpoint.miner.lose_supply()
             endpoint.close()
         else:
-            endpoint.miner.regain_supply(time.monotonic_ns())
+            endpoint.miner.regain_supply(self._clock())
             endpoint.set_fault(endpoint.fault)
         self.watch(endpoint.miner)
 

@@ -5,6 +5,11 @@ so polling faster only finds the edge sooner. Each renewal is a *refresh* and is
 the new values, and when they were first served. Times of reaction count from the first of these, on the one monotonic
 clock of the machine (CLOCK_MONOTONIC), which every process on it shares.
 
+What it shows is the instant of its refresh or, when it *averages*, the mean of the plant's samples since the last one:
+a step in the middle of a window is then shown half, and whole one refresh later. Its *error* is a share of its
+accuracy class, -1 to 1, and stays what it is: a meter that reads high always reads high. *Noise* comes on top and is
+what makes two refreshes of the same thing differ.
+
 Layouts are data (meters/*.toml), written from the makers' manuals and not from the profiles of the driver under test.
 """
 
@@ -21,6 +26,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from hil.clock import Clock
 from hil.modbus_pdu import ILLEGAL_ADDRESS, ILLEGAL_FUNCTION, ILLEGAL_VALUE, RefusedPdu
 from hil.plant import Electrical
 
@@ -29,8 +35,16 @@ _REFRESHES_KEPT = 20_000
 _POWER_FACTOR = 0.98  # of miners' power supplies at load; shown, never judged
 
 
+class Accuracy(Struct, frozen=True):
+    """A model's limits of error, in percent of the reading."""
+
+    power_pct: float
+    volts_pct: float
+    hertz_pct: float
+
+
 class Layout(Struct, frozen=True):
-    """Where a model shows which quantity."""
+    """Where a model shows which quantity, and how well it knows it."""
 
     name: str
     source: str
@@ -38,6 +52,7 @@ class Layout(Struct, frozen=True):
     registers_max: int  # the longest read it answers
     ranges: tuple[tuple[int, int], ...]  # addresses that answer, both ends included
     value: dict[str, int | tuple[int, ...]]
+    accuracy: Accuracy
 
 
 class Noise(Struct, frozen=True):
@@ -68,7 +83,15 @@ class Meter:
     """One meter as a Modbus bank (hil.modbus_pdu.Bank)."""
 
     def __init__(
-        self, layout: Layout, measure: Callable[[int], Electrical], *, refresh_ms: float, noise: Noise, seed: int = 0
+        self,
+        layout: Layout,
+        measure: Callable[[int], Electrical],
+        *,
+        refresh_ms: float,
+        noise: Noise,
+        seed: int = 0,
+        error: float = 0.0,
+        clock: Clock = time.monotonic_ns,
     ) -> None:
         self.layout = layout
         self.refresh_ms = refresh_ms
@@ -77,6 +100,16 @@ class Meter:
         self.refreshes: deque[Refresh] = deque(maxlen=_REFRESHES_KEPT)
         self._measure = measure
         self._noise = noise
+        self._gain = {
+            name: 1.0 + error * pct / 100
+            for name, pct in [
+                ("power", layout.accuracy.power_pct),
+                ("volts", layout.accuracy.volts_pct),
+                ("hertz", layout.accuracy.hertz_pct),
+            ]
+        }
+        self._clock = clock
+        self._window: list[Electrical] = []
         self._random = random.Random(f"meter:{seed}")
         self._registers: dict[int, int] = {}
         self._import_wh = 0.0
@@ -98,13 +131,20 @@ class Meter:
         """Measures now and shows it, unless the meter is frozen."""
         if self.frozen:
             return
-        shown = self._quantities(self._measure(time.monotonic_ns())) | self.overrides
+        now = self._measure(self._clock())
+        shown = self._quantities(_mean(self._window) if self._window else now) | self.overrides
+        self._window.clear()
         for name, places in self._places.items():
             high, low = struct.unpack(">HH", _float32(shown[name]))
             for at in places:
                 self._registers[at] = high
                 self._registers[at + 1] = low
-        self.refreshes.append(Refresh(time.monotonic_ns(), shown["watts"], shown["hertz"], shown["volts_l1n"]))
+        self.refreshes.append(Refresh(self._clock(), shown["watts"], shown["hertz"], shown["volts_l1n"]))
+
+    def sample(self, seen: Electrical) -> None:
+        """One more of the window's samples: a meter that is given any shows their mean."""
+        if not self.frozen:
+            self._window.append(seen)
 
     def read_registers(self, table: str, at: int, count: int) -> Sequence[int]:
         """The registers as they stand; the newest refresh counts as served."""
@@ -115,7 +155,7 @@ class Meter:
         if not any(first <= at and at + count - 1 <= last for first, last in self.layout.ranges):
             raise RefusedPdu(ILLEGAL_ADDRESS)
         if self.refreshes and self.refreshes[-1].served_ns is None:
-            self.refreshes[-1].served_ns = time.monotonic_ns()
+            self.refreshes[-1].served_ns = self._clock()
         return [self._registers.get(register, 0) for register in range(at, at + count)]
 
     def read_bits(self, table: str, at: int, count: int) -> Sequence[bool]:
@@ -132,8 +172,9 @@ class Meter:
 
     def _quantities(self, seen: Electrical) -> dict[str, float]:
         """Everything a layout can ask for, from what the plant is like now."""
-        watts = self._noisy(seen.watts, self._noise.power)
-        volts = [self._noisy(phase, self._noise.volts) for phase in seen.volts]
+        watts = self._noisy(seen.watts * self._gain["power"], self._noise.power)
+        volts = [self._noisy(phase * self._gain["volts"], self._noise.volts) for phase in seen.volts]
+        hertz = seen.hertz * self._gain["hertz"]
         hours = self.refresh_ms / 3_600_000
         self._import_wh += max(0.0, watts) * hours
         self._export_wh += max(0.0, -watts) * hours
@@ -143,7 +184,7 @@ class Meter:
             "va": va,
             "vars": math.sqrt(max(0.0, va * va - watts * watts)),
             "power_factor": math.copysign(_POWER_FACTOR, watts),
-            "hertz": seen.hertz + self._random.gauss(0.0, self._noise.hertz) if self._noise.hertz else seen.hertz,
+            "hertz": hertz + self._random.gauss(0.0, self._noise.hertz) if self._noise.hertz else hertz,
             "wh_import": self._import_wh,
             "wh_export": self._export_wh,
             "wh_total": self._import_wh - self._export_wh,
@@ -167,6 +208,14 @@ class Meter:
 
     def _noisy(self, value: float, part: float) -> float:
         return value * (1.0 + self._random.gauss(0.0, part))
+
+
+def _mean(window: Sequence[Electrical]) -> Electrical:
+    count = len(window)
+    one, two, three = (sum(seen.volts[phase] for seen in window) / count for phase in range(3))
+    return Electrical(
+        sum(seen.watts for seen in window) / count, sum(seen.hertz for seen in window) / count, (one, two, three)
+    )
 
 
 def _float32(value: float) -> bytes:

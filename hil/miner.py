@@ -2,6 +2,8 @@
 
 Watts move by a *ramp*: nothing for a delay, then a straight line. Delays and ramps are the family's (families.toml) and
 are drawn for each transition from the miner's own random numbers, so that a run with the same seed repeats itself.
+Between off and full a family may have *percent* steps: of the rated watts, any down to a least one or only some, each
+missed by a little. One that was set stays when the unit sleeps and wakes.
 
 Lies: an honest read-back tells what the unit does; a dishonest one what it was told.
 
@@ -33,6 +35,22 @@ class Lie(StrEnum):
     LIAR = "liar"
 
 
+class Percent(Struct, frozen=True):
+    """Steps of a family between off and full, in percent of the rated watts."""
+
+    delay_s: tuple[float, float]
+    ramp_s: tuple[float, float]
+    misses_pct: float
+    at: tuple[float, ...] = ()  # only these; none: all from from_pct to 100
+    from_pct: float = 0.0
+
+    def nearest(self, percent: float) -> float:
+        """What it takes for this."""
+        if self.at:
+            return min(self.at, key=lambda one: abs(one - percent))
+        return min(100.0, max(self.from_pct, percent))
+
+
 class Family(Struct, frozen=True):
     """How a family moves."""
 
@@ -44,6 +62,7 @@ class Family(Struct, frozen=True):
     up_ramp_s: tuple[float, float]
     stuck: float
     terahash_per_kw: float
+    percent: Percent | None = None
 
 
 def load_families() -> dict[str, Family]:
@@ -115,6 +134,7 @@ class Miner:
         self.dark = False  # its supply is gone
         self.told_on = True
         self.hashing = True
+        self.on_w = rated_w  # what it draws when it is on
         self.due: tuple[int, bool] | None = None  # told to change at this instant
         self.session = Session()
         self._random = random.Random(seed)
@@ -157,6 +177,19 @@ class Miner:
         if self.lie is Lie.NONE and not stuck:
             self.move(on, now_ns)
 
+    def told_percent(self, percent: float, now_ns: int) -> None:
+        """It was told to draw so much of its rated watts while it is on, or as near as its family can."""
+        steps = self.family.percent
+        if steps is None:
+            raise ValueError(f"{self.address}: this family has no percent steps")
+        if self.lie is not Lie.NONE:
+            return
+        at_pct = steps.nearest(percent)
+        missed_pct = self._random.uniform(-steps.misses_pct, steps.misses_pct) if at_pct < 100.0 else 0.0
+        self.on_w = self.rated_w * min(100.0, at_pct + missed_pct) / 100
+        if self.hashing:
+            self._go(self.on_w, now_ns, steps.delay_s, steps.ramp_s)
+
     def lose_supply(self) -> None:
         """Dark at once; who was logged on is forgotten."""
         self.dark = True
@@ -174,12 +207,13 @@ class Miner:
         if on == self.hashing:
             return
         self.hashing = on
-        delay_s, ramp_s = (
-            (self.family.up_delay_s, self.family.up_ramp_s)
-            if on
-            else (self.family.down_delay_s, self.family.down_ramp_s)
-        )
+        family = self.family
+        if on:
+            self._go(self.on_w, now_ns, family.up_delay_s, family.up_ramp_s)
+        else:
+            self._go(family.idle_w, now_ns, family.down_delay_s, family.down_ramp_s)
+
+    def _go(self, to_w: float, now_ns: int, delay_s: tuple[float, float], ramp_s: tuple[float, float]) -> None:
         start_ns = now_ns + round(self._random.uniform(*delay_s) * 1e9)
         end_ns = start_ns + round(self._random.uniform(*ramp_s) * 1e9)
-        target_w = self.rated_w if on else self.family.idle_w
-        self._ramp = Ramp(self._ramp.watts(now_ns), target_w, start_ns, end_ns)
+        self._ramp = Ramp(self._ramp.watts(now_ns), to_w, start_ns, end_ns)

@@ -241,6 +241,7 @@ _DESCRIPTION = {
     "cgminer": "cgminer 4.11.1",
     "bfgminer": "bfgminer 5.5.0",
 }
+DIALECTS = frozenset(_DESCRIPTION)
 _UNIT = {"avalon": "asc", "cgminer": "asc", "bfgminer": "pga"}
 _SWITCHES = {"ascdisable": "off", "ascenable": "on", "pgadisable": "off", "pgaenable": "on"}
 _REPORTERS: dict[str, Callable[[Miner, str, str | None, int], Answer]] = {

@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from hil.clock import Clock
 from hil.modbus_pdu import ILLEGAL_ADDRESS, ILLEGAL_VALUE, RefusedPdu
 
 ROUND_S = 0.02
@@ -71,15 +72,16 @@ def load_plc_layout(name: str) -> PlcLayout:
 class Plc:
     """One PLC as a Modbus bank (hil.modbus_pdu.Bank). Subclasses say what their program does in a round."""
 
-    def __init__(self, layout: PlcLayout) -> None:
+    def __init__(self, layout: PlcLayout, clock: Clock = time.monotonic_ns) -> None:
         self.layout = layout
+        self.clock = clock
         self.stopped = False
         self.comm_lost = False
         self.sensors: dict[str, float | None] = {}  # shown instead of what is so; None: the sensor failed
         self.rounds: deque[Shown] = deque(maxlen=_ROUNDS_KEPT)
         self.beats: deque[tuple[int, int]] = deque(maxlen=_ROUNDS_KEPT)  # when a new one was seen, and which
         self._registers: dict[int, int] = {}
-        self._beat_ns = time.monotonic_ns()
+        self._beat_ns = self.clock()
         self.restart()
 
     def round(self, now_ns: int) -> None:
@@ -92,7 +94,7 @@ class Plc:
     async def run(self) -> None:
         """The program's rounds, for ever."""
         while True:
-            self.once(time.monotonic_ns())
+            self.once(self.clock())
             await asyncio.sleep(ROUND_S)
 
     def once(self, now_ns: int) -> None:
@@ -118,7 +120,7 @@ class Plc:
         places = self.layout.heartbeat
         self._registers.update(dict.fromkeys((places.at, places.echo, places.counter), 0))
         self._registers[places.time_out] = round(COMM_TIME_OUT_S * 10)
-        self._beat_ns = time.monotonic_ns()
+        self._beat_ns = self.clock()
         self.comm_lost = False
         self.restarted()
 
@@ -163,7 +165,7 @@ class Plc:
 
     def _served(self) -> None:
         if self.rounds and self.rounds[-1].served_ns is None:
-            self.rounds[-1].served_ns = time.monotonic_ns()
+            self.rounds[-1].served_ns = self.clock()
 
     def _measured(self, name: str, value: float) -> float | None:
         """What the sensor says, in whole counts, as only those can be told apart by a reader."""

@@ -17,35 +17,40 @@ A rig is described by RigConfig (TOML or JSON) and runs in the calling event loo
     lie          lie, miners=None        hil.miner.Lie
     dark         dark, miners=None       supply gone or back
     move         on, miners=None         they go on or off by themselves
+    percent      percent, miners=None    they go to this part of their rated watts by themselves, as near as they can
     state                                watts, hertz, on (how many) and each miner's {on, told_on, watts}: the truth
     stamps                               each meter's refreshes; each miner's verbs [[ns, "off" or "on"], ...]
     traffic                              per meter function counts and writes, per miner requests and writes
     clear                                forgets stamps and traffic
-    gpu          deed, ...               something is done to the fake GPUs' driver (hil/gpu/deeds.py)
+    drain                                what happened since the last drain, and forgets it (hil/drain.py)
 
-and those of tanks and contactors (hil/field.py).
+and those of tanks and contactors (hil/field.py), of a generating set and its tie (hil/island.py), and of GPUs
+(hil/gpu/host.py).
 """
 
 import math
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from functools import partial
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Any
 
 from msgspec import Struct, structs
 
+from hil.clock import Clock
 from hil.contactors import ContactorsConfig
+from hil.drain import Drain
 from hil.field import Field, endpoints
 from hil.fleet import Endpoint, Fleet, MinerFault
-from hil.gpu.deeds import deeds
-from hil.gpu.fake import FakeDriver
+from hil.gpu.host import GpuHost, InferenceConfig
+from hil.island import GensetConfig, Island, make_genset
 from hil.meter import Meter, Noise, load_layout
 from hil.miner import Lie, Miner, load_families
+from hil.miner_replies import DIALECTS
 from hil.modbus_line import ModbusLine
 from hil.modbus_server import LinkFault, ModbusServer
-from hil.plant import Plant
+from hil.physics.feeder import load_feeder
+from hil.plant import PLACES, Plant
 from hil.recording import Sample, load_toledo
 from hil.tank import TankConfig
 
@@ -72,6 +77,9 @@ class MeterConfig(Struct, frozen=True, forbid_unknown_fields=True):
     port: int = 0
     refresh_ms: float = 200.0
     noise: Noise = Noise()
+    at: str = "site"  # or tie, genset (hil/plant.py)
+    averages: bool = False  # it shows the mean of its window and not the instant of its refresh
+    error: float = 0.0  # by which share of its accuracy class it errs, -1 to 1
 
 
 class RigConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,8 +90,11 @@ class RigConfig(Struct, frozen=True, forbid_unknown_fields=True):
     tanks: tuple[TankConfig, ...] = ()
     switchgears: tuple[ContactorsConfig, ...] = ()
     gpus: int = 0  # fake GPUs, of one host; `ballast gpud` is started by whoever drives the rig
+    inference: InferenceConfig | None = None  # what they serve; none: a job that draws 650 W each
     nominal_hz: float = 50.0
     nominal_ln_v: float = 27_600.0
+    feeder: str = ""  # of hil/physics/feeder.toml; none: the site is at the grid itself
+    genset: GensetConfig | None = None
     unmetered_w: float = 0.0
     wander_w: float = 0.0
     seed: int = 1
@@ -92,26 +103,29 @@ class RigConfig(Struct, frozen=True, forbid_unknown_fields=True):
 class Rig:
     """The stand-ins in this event loop. Start `run` as a task after `open`."""
 
-    def __init__(self, config: RigConfig) -> None:
+    def __init__(self, config: RigConfig, clock: Clock = time.monotonic_ns) -> None:
         self.config = config
-        self.fleet = Fleet()
-        self.gpus: FakeDriver | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self.clock = clock
+        self.fleet = Fleet(clock)
+        self.gpu_host = GpuHost(config.gpus, config.seed, clock, config.inference)
         self.plant = Plant(
-            lambda now_ns: self.fleet.watts(now_ns) + self.gpu_watts(),
+            lambda now_ns: self.fleet.watts(now_ns) + self.gpu_host.watts(),
             hertz=config.nominal_hz,
             volts=config.nominal_ln_v,
             unmetered_w=config.unmetered_w,
             wander_w=config.wander_w,
             seed=config.seed,
+            feeder=load_feeder(config.feeder) if config.feeder else None,
+            genset=make_genset(config.genset, config.nominal_hz),
         )
         self.meters: dict[str, Meter] = {}
         self.servers: dict[str, ModbusServer | ModbusLine] = {}
         self._add_miners()
         self._add_meters()
-        self.field = Field(config.tanks, config.switchgears, self.fleet, self.gpu_watts)
+        self.field = Field(config.tanks, config.switchgears, self.fleet, self.gpu_host.watts, clock)
         self._add_plcs()
-        self._operations: dict[str, Callable[..., Any]] = {
+        self.island = Island(config.genset, self.plant, self.fleet, self.field, clock)
+        self.operations: dict[str, Callable[..., Any]] = {
             "frequency": self.frequency,
             "play": self.play,
             "draw": self.draw,
@@ -122,24 +136,25 @@ class Rig:
             "lie": self.lie,
             "dark": self.dark,
             "move": self.move,
+            "percent": self.fleet.percent,
             "state": self.state,
             "stamps": self.stamps,
             "traffic": self.traffic,
             "clear": self.clear,
-            "gpu": self.gpu,
+            "drain": Drain(self),
+            **self.gpu_host.operations,
             **self.field.operations,
+            **self.island.operations,
         }
 
     async def open(self) -> None:
         """Every endpoint listens; ports that were 0 are known afterwards."""
-        if self.config.gpus:
-            self._folder = tempfile.TemporaryDirectory(prefix="hil-gpus-")
-            self.gpus = FakeDriver(Path(self._folder.name), self.config.gpus)
+        self.gpu_host.open()
         self.fleet.open()
         for meter in self.meters.values():
             meter.refresh()
         for plc in self.field.plcs.values():
-            plc.once(time.monotonic_ns())
+            plc.once(self.clock())
         for server in endpoints(self.servers):
             await server.start()
 
@@ -148,8 +163,7 @@ class Rig:
         self.fleet.close()
         for server in endpoints(self.servers):
             await server.stop()
-        if self._folder is not None:
-            self._folder.cleanup()
+        self.gpu_host.close()
 
     def ready(self) -> dict[str, Any]:
         """Where everything listens: meters and PLCs by host:port (a serial line by its path), miners, GPUs."""
@@ -161,25 +175,23 @@ class Rig:
             "meters": {name: places[name] for name in self.meters},
             "plcs": {name: places[name] for name in self.field.plcs},
             "miners": [f"{name}:{endpoint.port}" for name, endpoint in self.fleet.endpoints.items()],
-            "gpud_environment": {} if self.gpus is None else self.gpus.environment(),
+            "gpud_environment": self.gpu_host.environment(),
         }
 
     def programs(self) -> dict[str, Coroutine[Any, Any, None]]:
-        """What has to run while it is open: meters that renew their values, PLCs' rounds."""
+        """What has to run while it is open: meters that renew, PLCs' rounds, GPUs that serve, a set that turns."""
         renewing = {f"meter:{name}": meter.run() for name, meter in self.meters.items()}
+        if self.config.gpus:
+            renewing["gpus"] = self.gpu_host.run()
+        if self.config.genset is not None:
+            renewing["island"] = self.island.run()
         return renewing | {f"plc:{name}": plc.run() for name, plc in self.field.plcs.items()}
-
-    def gpu_watts(self) -> float:
-        """What all GPUs draw."""
-        if self.gpus is None:
-            return 0.0
-        return sum(float(self.gpus.gpu(at).power_w) for at in range(self.config.gpus))
 
     async def do(self, operation: str, **arguments: Any) -> Any:
         """One operation of the list above."""
-        if operation not in self._operations:
-            raise ValueError(f"no operation {operation!r}; there are: {', '.join(self._operations)}")
-        outcome = self._operations[operation](**arguments)
+        if operation not in self.operations:
+            raise ValueError(f"no operation {operation!r}; there are: {', '.join(self.operations)}")
+        outcome = self.operations[operation](**arguments)
         return await outcome if isinstance(outcome, Awaitable) else outcome
 
     def frequency(self, hz: float, volts: float | None = None) -> None:
@@ -192,13 +204,13 @@ class Rig:
         """The recording, then a drawn line."""
         recorded = load_toledo(first, last)
         end_s = recorded[-1].at_s
-        start_ns = time.monotonic_ns()
+        start_ns = self.clock()
         self.plant.play([*recorded, *_drawn(then, end_s)], start_ns, speed)
         return {"start_ns": start_ns, "recorded_s": end_s / speed}
 
     def draw(self, points: Sequence[Sequence[float]]) -> dict[str, int]:
         """A drawn line from now on."""
-        start_ns = time.monotonic_ns()
+        start_ns = self.clock()
         self.plant.play(_drawn(points, 0.0), start_ns)
         return {"start_ns": start_ns}
 
@@ -239,11 +251,11 @@ class Rig:
     def move(self, on: bool, miners: Sequence[str] | None = None) -> None:
         """These go on or off by themselves."""
         for endpoint in self.fleet.select(miners):
-            self.fleet.move(endpoint, on, time.monotonic_ns())
+            self.fleet.move(endpoint, on, self.clock())
 
     def state(self) -> dict[str, Any]:
         """What is really so, now."""
-        now_ns = time.monotonic_ns()
+        now_ns = self.clock()
         seen = self.plant.electrical(now_ns)
         miners = {name: _miner_state(endpoint, now_ns) for name, endpoint in self.fleet.endpoints.items()}
         return {
@@ -253,6 +265,8 @@ class Rig:
             "volts": [_plain(volts) for volts in seen.volts],
             "on": sum(1 for endpoint in self.fleet.endpoints.values() if endpoint.miner.hashing),
             "miners": miners,
+            "inference": self.gpu_host.state(),
+            "island": self.island.state(),
         }
 
     def stamps(self) -> dict[str, Any]:
@@ -300,12 +314,6 @@ class Rig:
         for endpoint in self.fleet.endpoints.values():
             endpoint.clear()
 
-    def gpu(self, deed: str, **how: Any) -> Any:
-        """Something is done to the GPUs' driver."""
-        if self.gpus is None:
-            raise ValueError("this rig has no GPUs; set RigConfig.gpus")
-        return deeds(self.gpus, self.config.gpus)[deed](**how)
-
     def _asked(self, device: MeterConfig | TankConfig | ContactorsConfig) -> dict[str, Any]:
         """What kinds of request came to a device's endpoint, and what could have changed this device."""
         server = self.servers[device.id]
@@ -332,24 +340,31 @@ class Rig:
     def _add_miners(self) -> None:
         families = load_families()
         for group in self.config.miners:
+            if group.family not in DIALECTS:
+                raise ValueError(f"no stand-in speaks for {group.family!r}; there are: {', '.join(sorted(DIALECTS))}")
             family = families[group.family]
             if group.stuck is not None:
                 family = structs.replace(family, stuck=group.stuck)
-            first = IPv4Address(group.first)
             for index in range(group.count):
-                address = str(first + index)
+                address = str(IPv4Address(group.first) + index)
                 miner = Miner(address, family, group.rated_w, f"miner:{self.config.seed}:{address}")
                 self.fleet.add(miner, group.family, group.port, group.answer_ms / 1000)
 
     def _add_meters(self) -> None:
         for index, config in enumerate(self.config.meters):
+            if config.at not in PLACES:
+                raise ValueError(f"meter {config.id}: nobody can measure at {config.at!r}, only at {', '.join(PLACES)}")
             meter = Meter(
                 load_layout(config.layout),
-                self.plant.electrical,
+                partial(self.plant.at, config.at),
                 refresh_ms=config.refresh_ms,
                 noise=config.noise,
                 seed=self.config.seed + index,
+                error=config.error,
+                clock=self.clock,
             )
+            if config.averages:
+                self.plant.sample(config.at, meter.sample)
             self.meters[config.id] = meter
             self.servers[config.id] = ModbusServer({config.unit_id: meter}, config.host, config.port, self.config.seed)
 

@@ -19,7 +19,9 @@ from agent.cli.equipment import ContactorRow, GpusRow, TankRow
 from agent.config import (
     CircuitTable,
     CommandRule,
+    CommsLossRule,
     CoolingRule,
+    DemandWindowRule,
     PowerCapRule,
     SiteFile,
     UnderFrequencyRule,
@@ -27,9 +29,12 @@ from agent.config import (
 from agent.config.checks import floors_kw
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS
-from agent.translate import frequency_meter, translate
+from agent.translate import translate
+from agent.translate_rules import frequency_meter
 
-PowerRule = UnderFrequencyRule | PowerCapRule | CommandRule  # those about a circuit's power
+PowerRule = (
+    UnderFrequencyRule | PowerCapRule | CommandRule | CommsLossRule | DemandWindowRule
+)  # those about a circuit's power
 
 
 class Rung(Struct, frozen=True):
@@ -51,6 +56,7 @@ class CircuitRow(Struct, frozen=True):
     depth: int
     meter: str | None
     limit_kw: float
+    demand_kw: float | None
     floor_kw: float
     rated_kw: float  # everything running at rated watts
     fallback_kw: float | None
@@ -160,6 +166,7 @@ def _circuits(file: SiteFile) -> tuple[CircuitRow, ...]:
                 depth,
                 circuit.meter,
                 circuit.limit_kw,
+                circuit.demand_kw,
                 floors[circuit.id],
                 full[circuit.id],
                 circuit.fallback_kw,
@@ -205,8 +212,15 @@ def _wanted(rule: PowerRule, row: CircuitRow) -> tuple[str, float]:
         case PowerCapRule(margin_kw=margin_kw):
             target_kw = row.limit_kw - margin_kw
             return f"above {target_kw:g} kW", max(0.0, row.rated_kw - target_kw)
+        case DemandWindowRule(margin_kw=margin_kw):
+            target_kw = (row.demand_kw or row.limit_kw) - margin_kw
+            return f"more than {target_kw:g} kW on average", max(0.0, row.rated_kw - target_kw)
         case CommandRule():
             return "a signed limit, the lowest that can be reached", row.rated_kw - row.floor_kw
+        case CommsLossRule(then="fallback", after_s=after_s):
+            return f"no broker for {after_s:g} s: to fallback_kw", max(0.0, row.rated_kw - (row.fallback_kw or 0.0))
+        case CommsLossRule(then=then, after_s=after_s):
+            return f"no broker for {after_s:g} s: {then} limits", 0.0
 
 
 def _cut(rungs: tuple[Rung, ...], wanted_w: float) -> tuple[Rung, ...]:
@@ -221,7 +235,7 @@ def _cut(rungs: tuple[Rung, ...], wanted_w: float) -> tuple[Rung, ...]:
 
 def _heard_within(file: SiteFile, rule: PowerRule) -> tuple[float, float]:
     """How old what the rule looks at may be, ms: the meter's refresh and poll; without a meter, its loads' poll."""
-    if isinstance(rule, CommandRule):
+    if isinstance(rule, CommandRule | CommsLossRule):
         return 0.0, 0.0
     name: str | None
     if isinstance(rule, UnderFrequencyRule):

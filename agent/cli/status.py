@@ -110,6 +110,7 @@ def _heading(status: Row) -> Iterator[str]:
     buffer = status.get("buffer")
     if isinstance(buffer, dict):
         waiting = f"{buffer.get('records', '?')} records, {_mib(buffer.get('bytes'))}"
+        waiting += f" in memory, {_mib(buffer.get('disk_bytes'))} on disk"
         yield f"waiting for it: {waiting}; lost so far: {buffer.get('lost', '?')}"
     late = status.get("loop_late_ms")
     if isinstance(late, int | float):

@@ -125,10 +125,6 @@ def _unverified(file: SiteFile) -> Iterator[str]:
 
 
 def _uplink(file: SiteFile) -> Iterator[str]:
-    yield (
-        f"spool_mib = {file.telemetry.spool_mib}: telemetry that waits for the broker is not yet on disk; "
-        "it waits in bounded memory and is lost with the process, by a signed gap."
-    )
     mqtt = file.mqtt
     if mqtt is None:
         yield "No [mqtt]: nothing is published and no command is heard."

@@ -6,7 +6,9 @@ from agent.config.load import load
 from agent.config.loads import GpusTable, Miner, MinersTable
 from agent.config.rules import (
     CommandRule,
+    CommsLossRule,
     CoolingRule,
+    DemandWindowRule,
     PowerCapRule,
     Release,
     RuleTable,
@@ -28,9 +30,11 @@ __all__ = [
     "CircuitTable",
     "Close",
     "CommandRule",
+    "CommsLossRule",
     "ConfigErrors",
     "ContactorTable",
     "CoolingRule",
+    "DemandWindowRule",
     "Endpoint",
     "Fault",
     "Feedback",

@@ -5,13 +5,14 @@ written, so that one slip is told once, not again by everything that refers to i
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Final
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from agent.config.lines import Path
 from agent.config.reading import SEVERAL, Draft, nearest
-from agent.config.rules import CommandRule, CoolingRule, PowerCapRule, UnderFrequencyRule
+from agent.config.rules import CommandRule, CommsLossRule, DemandWindowRule, PowerCapRule, UnderFrequencyRule
 from agent.config.tables import CircuitTable
 
 # Who names whom; looked at as written, so that a slip elsewhere in the table hides no wrong name.
@@ -26,6 +27,7 @@ REFERENCES: Final = (
     ("plc", "link", "link"),
     ("gpus", "circuit", "circuit"),
     ("contactor", "plc", "plc"),
+    ("maintenance", "circuit", "circuit"),
 )
 SHED_BELOW_NOMINAL_HZ_MAX: Final = 5.0  # load-shedding relays end at some 47 Hz (50) and 57 Hz (60)
 
@@ -49,7 +51,13 @@ def check_circuits(draft: Draft) -> None:
     for path, rule in draft.rules:
         if isinstance(rule, UnderFrequencyRule):
             _check_under_frequency(draft, path, rule, tree_holds=tree_holds)
+        elif isinstance(rule, DemandWindowRule):
+            _check_demand(draft, path, rule)
+        elif isinstance(rule, CommsLossRule):
+            _check_comms_loss(draft, path, rule)
     _check_caps(draft)
+    _check_amperes_and_demand(draft)
+    _check_supply(draft)
     _check_mqtt(draft)
 
 
@@ -233,13 +241,80 @@ def _check_under_frequency(draft: Draft, path: Path, rule: UnderFrequencyRule, *
         fault((*path, "release", "above_hz"), "at or above nominal: it would hardly ever return", mend)
 
 
+def _check_amperes_and_demand(draft: Draft) -> None:
+    """What a limit_a and a demand_kw need to be kept."""
+    fault = draft.reader.fault
+    for path, circuit in draft.circuits:
+        if circuit.limit_a is not None:
+            profile = draft.profiles.get(circuit.meter or "")
+            if circuit.meter is None:
+                fault((*path, "limit_a"), "no meter on this circuit, so no amperes", "give it a meter, or take it out")
+            elif profile is not None and not any(point.name.startswith("current_l") for point in profile.points):
+                wrong = f'profile "{profile.name}" of its meter has no currents'
+                fault((*path, "limit_a"), wrong, "add current_l1_a and the others to a profile of your own")
+        if circuit.demand_kw is not None and circuit.demand_kw > circuit.limit_kw:
+            fault((*path, "demand_kw"), "above limit_kw, so it never binds", f"write {circuit.limit_kw:g} or less")
+
+
+def _check_supply(draft: Draft) -> None:
+    """The ride-through curve rises; the enter-service window is one, and near the nominal frequency."""
+    fault = draft.reader.fault
+    if draft.ride_through is not None:
+        curve = draft.ride_through.curve
+        for at, (before, after) in enumerate(pairwise(curve), 1):
+            if after[0] <= before[0] or after[1] < before[1]:
+                wrong = "the voltage and the time of each point are above those of the one before it"
+                fault(("ride_through", "curve", at), f"does not rise: {wrong}", "compare it with the utility's curve")
+        for at, (low_pu, lasts_ms) in enumerate(curve):
+            if not (0 <= low_pu <= 1 and 0 <= lasts_ms <= 3_600_000):
+                mend = "write [per-unit voltage from 0 to 1, ms], such as [0.5, 300]"
+                fault(("ride_through", "curve", at), "not a point of such a curve", mend)
+    for path, work in draft.maintenance:
+        if work.end <= work.start:
+            fault((*path, "to"), "not after from", "write when the work is over")
+    if draft.site is None or draft.enter_service is None:
+        return
+    window, nominal_hz = draft.enter_service.window, draft.site.nominal_hz
+    place: Path = ("enter_service", "window")
+    if window.hz_min is not None and window.hz_min >= nominal_hz:
+        fault((*place, "hz_min"), "at or above nominal: nothing would ever return", f"write below {nominal_hz:g}")
+    if window.hz_max is not None and window.hz_max <= nominal_hz:
+        fault((*place, "hz_max"), "at or below nominal: nothing would ever return", f"write above {nominal_hz:g}")
+
+
+def _check_demand(draft: Draft, path: Path, rule: DemandWindowRule) -> None:
+    fault = draft.reader.fault
+    circuit = next((circuit for _, circuit in draft.circuits if circuit.id == rule.circuit), None)
+    if circuit is not None and circuit.demand_kw is None:
+        fault((*path, "circuit"), f'"{rule.circuit}" has no demand_kw', "give it one, or take the rule out")
+    elif circuit is not None and circuit.demand_kw is not None and rule.margin_kw >= circuit.demand_kw:
+        fault((*path, "margin_kw"), f"all of demand_kw ({circuit.demand_kw:g})", "write much less")
+    if rule.interval == "pulse" and rule.pulse is None:
+        fault((*path, "pulse"), "missing", "add it: the PLC.BIT of the utility's contact", missing=True)
+    elif rule.interval != "pulse" and rule.pulse is not None:
+        fault((*path, "pulse"), f'without effect with interval = "{rule.interval}"', 'write interval = "pulse"')
+
+
+def _check_comms_loss(draft: Draft, path: Path, rule: CommsLossRule) -> None:
+    fault = draft.reader.fault
+    if draft.mqtt is None and "mqtt" not in draft.reader.raw:
+        fault(path, "there is no broker to lose", "add [mqtt], or take the rule out")
+    if rule.then == "fallback":
+        name = rule.circuit or next((circuit.id for _, circuit in draft.circuits if circuit.parent is None), "")
+        circuit = next((circuit for _, circuit in draft.circuits if circuit.id == name), None)
+        if circuit is not None and circuit.fallback_kw is None:
+            fault((*path, "then"), f'"{name}" has no fallback_kw', "give it one, or write hold or release")
+    elif rule.circuit is not None:
+        fault((*path, "circuit"), 'without effect: only then = "fallback" takes a circuit there', "take it out")
+
+
 def _check_caps(draft: Draft) -> None:
     limits = {circuit.id: circuit.limit_kw for _, circuit in draft.circuits}
     seen: dict[tuple[str, str | None], str] = {}
     for path, rule in draft.rules:
-        if isinstance(rule, UnderFrequencyRule | CoolingRule):
+        if not isinstance(rule, CommandRule | PowerCapRule | DemandWindowRule):
             continue
-        kind = "command" if isinstance(rule, CommandRule) else "power_cap"
+        kind = str(type(rule).__struct_config__.tag)
         other = seen.setdefault((kind, rule.circuit), rule.id)
         if other != rule.id:
             wrong = f'rule "{other}" is the {kind} rule of this circuit already'

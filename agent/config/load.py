@@ -9,6 +9,7 @@ import msgspec
 from agent.config.checks import check_circuits
 from agent.config.contactors import check_contactors
 from agent.config.cooling import resolve_cooling
+from agent.config.credentials import check_credentials, located
 from agent.config.devices import ContactorTable, LinkTable, MeterTable, PlcTable
 from agent.config.faults import ConfigErrors, kind_of, shown
 from agent.config.gpus import check_gpus
@@ -18,15 +19,27 @@ from agent.config.links import check_links
 from agent.config.loads import UNIX, GpusTable
 from agent.config.meters import check_meters
 from agent.config.notyet import RULE_KINDS, TABLES, mend_not_yet
-from agent.config.plcs import check_plcs
+from agent.config.plcs import check_contacts, check_plcs
 from agent.config.profiles import load_profiles
 from agent.config.reading import Draft, Reader, Rows, nearest
-from agent.config.rules import CommandRule, CoolingWritten, PowerCapRule, RuleTable, UnderFrequencyRule
+from agent.config.rules import (
+    CommandRule,
+    CommsLossRule,
+    CoolingWritten,
+    DemandWindowRule,
+    PowerCapRule,
+    RuleTable,
+    RuleWritten,
+    UnderFrequencyRule,
+)
 from agent.config.syntax import parse, read_text
 from agent.config.tables import (
     CircuitTable,
+    EnterServiceTable,
     KeysTable,
+    MaintenanceTable,
     MqttTable,
+    RideThroughTable,
     SiteFile,
     SiteTable,
     SiteToml,
@@ -34,10 +47,12 @@ from agent.config.tables import (
 )
 from agent.config.tanks import check_tanks
 
-RULES: Final[dict[str, type[UnderFrequencyRule | PowerCapRule | CommandRule | CoolingWritten]]] = {
+RULES: Final[dict[str, type[RuleWritten]]] = {
     "under_frequency": UnderFrequencyRule,
     "power_cap": PowerCapRule,
     "command": CommandRule,
+    "demand_window": DemandWindowRule,
+    "comms_loss": CommsLossRule,
     "cooling": CoolingWritten,
 }
 
@@ -46,6 +61,7 @@ CHECKS: Final[tuple[Callable[[Draft], None], ...]] = (
     check_links,
     check_meters,
     check_plcs,
+    check_contacts,
     check_contactors,
     check_gpus,
     check_tanks,
@@ -63,6 +79,7 @@ def load(path: str | Path) -> SiteFile:
     reader.faults += syntax_faults
     draft = _read(reader, path.absolute().parent)
     if reader.whole:
+        check_credentials(reader)
         load_profiles(draft)
         for check in CHECKS:
             check(draft)
@@ -92,6 +109,9 @@ def _read(reader: Reader, folder: Path) -> Draft:
         gpus=reader.tables("gpus", GpusTable),
         contactors=reader.tables("contactor", ContactorTable),
         rules=_rules(reader),
+        ride_through=reader.single("ride_through", RideThroughTable) if "ride_through" in reader.raw else None,
+        enter_service=reader.single("enter_service", EnterServiceTable),
+        maintenance=reader.tables("maintenance", MaintenanceTable),
         mqtt=reader.single("mqtt", MqttTable) if "mqtt" in reader.raw else None,
         telemetry=reader.single("telemetry", TelemetryTable),
         keys=reader.single("keys", KeysTable),
@@ -139,6 +159,7 @@ def _whole(draft: Draft, site: SiteTable, path: Path) -> SiteFile:
     folder = path.parent
     telemetry, keys, mqtt = draft.telemetry, draft.keys, draft.mqtt
     assert telemetry is not None, "a table with a fault was refused before"
+    assert draft.enter_service is not None, "a table with a fault was refused before"
     assert keys is not None, "a table with a fault was refused before"
     if mqtt is not None:
         mqtt = msgspec.structs.replace(
@@ -155,9 +176,12 @@ def _whole(draft: Draft, site: SiteTable, path: Path) -> SiteFile:
         gpus=tuple(_with_socket(folder, gpus) for _, gpus in draft.gpus),
         contactors=tuple(contactor for _, contactor in draft.contactors),
         rules=tuple(rule for _, rule in draft.rules),
+        ride_through=draft.ride_through,
+        enter_service=draft.enter_service,
+        maintenance=tuple(table for _, table in draft.maintenance),
         mqtt=mqtt,
         telemetry=telemetry,
-        keys=msgspec.structs.replace(keys, agent=_absolute(folder, keys.agent), keyring=str(folder / keys.keyring)),
+        keys=msgspec.structs.replace(keys, agent=_absolute(folder, keys.agent), keyring=located(folder, keys.keyring)),
     )
 
 
@@ -183,4 +207,4 @@ def _with_socket(folder: Path, gpus: GpusTable) -> GpusTable:
 
 
 def _absolute(folder: Path, name: str | None) -> str | None:
-    return None if name is None else str(folder / name)
+    return None if name is None else located(folder, name)

@@ -9,27 +9,17 @@ from typing import Final
 from drivers.miners.families import FAMILIES
 from drivers.miners.families import NOT_YET as FAMILIES_NOT_YET
 
-TABLES: Final = ("ride_through", "enter_service", "maintenance")
+TABLES: Final[tuple[str, ...]] = ()
 
-KEYS: Final = (
-    "site.islanded_when",
-    "circuit.demand_kw",
-    "circuit.window_min",
-    "circuit.limit_a",
-    "circuit.export_limit_kw",
-    "circuit.jump_down_kw.island",
-    "rule.event_limits",
-)
+KEYS: Final[tuple[str, ...]] = ()
 
 RULE_KINDS: Final = (
     "over_frequency",
     "droop",
     "rocof",
-    "demand_window",
     "voltage",
     "adopt_relay",
     "meter_loss",
-    "comms_loss",
     "schedule",
     "coincident_peak",
     "price",
@@ -40,32 +30,16 @@ RULE_KINDS: Final = (
 VALUES: Final = {
     "miners.family": FAMILIES_NOT_YET,
     "rule.kind": RULE_KINDS,
-    "rule.when": ("island",),
     "rule.release": ("recall",),
 }
 
 BEGINNINGS: Final = {
     "gpus.at": ("tls://",),
-    "mqtt.ca": ("credential:",),
-    "mqtt.cert": ("credential:",),
-    "mqtt.key": ("credential:",),
-    "keys.agent": ("credential:",),
-    "keys.keyring": ("credential:",),
 }
 
 _MENDS: Final = {
-    "site.islanded_when": "take it out only if this site can never be an island: without it the site counts as tied",
-    "circuit.demand_kw": "take it out, and keep the average with limit_kw meanwhile",
-    "circuit.limit_a": "take it out, and keep the current with limit_kw meanwhile",
-    "circuit.jump_down_kw.island": "take it out only if this site can never be an island",
     "gpus.at": "run the agent on the GPUs' own host, and write unix:/run/ballast/gpud.sock",
-    "mqtt.ca": "write a file's path",
-    "mqtt.cert": "write a file's path",
-    "mqtt.key": "write a file's path",
-    "keys.agent": "write a file's path, or take it out: a key is made in state_dir",
-    "keys.keyring": "write a file's path",
     "rule.release": "write { above_hz = …, for_s = … }",
-    "rule.when": 'write "tied" or "any"',
 }
 
 

@@ -6,8 +6,9 @@ A bit that site.toml names is known by that name everywhere, one that it leaves 
 from agent.config.devices import PlcTable
 from agent.config.lines import Path
 from agent.config.reading import Draft, nearest
+from agent.config.rules import DemandWindowRule, UnderFrequencyRule
 from drivers.points import POINTS
-from drivers.profile import Profile
+from drivers.profile import Profile, wired
 
 
 def check_plcs(draft: Draft) -> None:
@@ -20,6 +21,34 @@ def check_plcs(draft: Draft) -> None:
         if plc.heartbeat_ms is not None and profile.heartbeat is None:
             mend = "take it out, or name a profile with [heartbeat]"
             draft.reader.fault((*path, "heartbeat_ms"), "its profile has no heartbeat", mend)
+
+
+def check_contacts(draft: Draft) -> None:
+    """Bits that mean something to the whole site: whether it is an island, when the utility's window begins."""
+    fault = draft.reader.fault
+    islanded_when = draft.site.islanded_when if draft.site is not None else None
+    if islanded_when is not None:
+        _check_contact(draft, ("site", "islanded_when"), islanded_when)
+    outage_when = draft.enter_service.outage_when if draft.enter_service is not None else None
+    if outage_when is not None:
+        _check_contact(draft, ("enter_service", "outage_when"), outage_when)
+    for path, rule in draft.rules:
+        if isinstance(rule, UnderFrequencyRule) and rule.when == "island" and not islanded_when and draft.site:
+            fault((*path, "when"), "without [site] islanded_when this is never so", "add that, or write any")
+        if isinstance(rule, DemandWindowRule) and rule.interval == "pulse" and rule.pulse is not None:
+            _check_contact(draft, (*path, "pulse"), rule.pulse)
+
+
+def _check_contact(draft: Draft, at: Path, written: str) -> None:
+    name, _, bit = written.partition(".")
+    plc = next((plc for _, plc in draft.plcs if plc.id == name), None)
+    if name not in draft.reader.ids("plc"):
+        mend = nearest(name, draft.reader.ids("plc"), "add it, with a bit that says so")
+        draft.reader.fault(at, f'there is no [[plc]] "{name}"', mend)
+    elif plc is not None and plc.id in draft.profiles:
+        names = {one.name for one in wired(draft.profiles[plc.id], plc.bits).bits}
+        if bit not in names:
+            draft.reader.fault(at, f'PLC "{name}" has no bit "{bit}"', nearest(bit, names, "add it to its [plc.bits]"))
 
 
 def _check_bits(draft: Draft, path: Path, plc: PlcTable, profile: Profile) -> None:

@@ -21,7 +21,16 @@ from agent.config.lines import Lines, Path
 from agent.config.loads import GpusTable, MinersTable
 from agent.config.notyet import mend_not_yet
 from agent.config.rules import RuleTable
-from agent.config.tables import CircuitTable, KeysTable, MqttTable, SiteTable, TelemetryTable
+from agent.config.tables import (
+    CircuitTable,
+    EnterServiceTable,
+    KeysTable,
+    MaintenanceTable,
+    MqttTable,
+    RideThroughTable,
+    SiteTable,
+    TelemetryTable,
+)
 from agent.config.values import MENDS
 from drivers.profile import Profile
 
@@ -29,7 +38,17 @@ S = TypeVar("S", bound=Struct)
 T = TypeVar("T")
 Rows = list[tuple[Path, T]]
 
-SEVERAL: Final = ("circuit", "link", "meter", "plc", "miners", "gpus", "contactor", "rule")  # written [[…]]
+SEVERAL: Final = (
+    "circuit",
+    "link",
+    "meter",
+    "plc",
+    "miners",
+    "gpus",
+    "contactor",
+    "rule",
+    "maintenance",
+)  # written [[…]]
 
 _BROKEN: Final = object()  # in place of a value that has a fault
 
@@ -105,7 +124,7 @@ class Reader:
             return None
         if any(field.required and key not in kept for key, field in fields.items()):
             return None
-        return kind(**kept)
+        return kind(**{fields[key].name: value for key, value in kept.items()})
 
     def _read(self, path: Path, raw: object, kind: Any) -> object:
         choices = _choices(kind)
@@ -194,6 +213,9 @@ class Draft(Struct):
     gpus: Rows[GpusTable]
     contactors: Rows[ContactorTable]
     rules: Rows[RuleTable]
+    ride_through: RideThroughTable | None
+    enter_service: EnterServiceTable | None
+    maintenance: Rows[MaintenanceTable]
     mqtt: MqttTable | None
     telemetry: TelemetryTable | None
     keys: KeysTable | None

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from agent.config.values import Arm, Hz, Id, PowerKw, PowerKwOrNone, Seconds
+from agent.config.values import Arm, Hz, Id, PlcBit, PowerKw, PowerKwOrNone, Seconds
 
 
 class Release(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -12,6 +12,15 @@ class Release(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     above_hz: Hz
     for_s: Annotated[Seconds, Meta(description="s without interruption", examples=[900])]
+
+
+class EventLimits(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How much of a contract is given at most."""
+
+    per_day: Annotated[int, Meta(ge=1, le=100, description="events in 24 h; then it is unavailable, and says so")]
+    hours_each: (
+        Annotated[float, Meta(gt=0, le=168, description="h of one event at most; then its loads return")] | None
+    ) = None
 
 
 class UnderFrequencyRule(
@@ -23,8 +32,8 @@ class UnderFrequencyRule(
     arm: Arm | None = None
     circuit: Id
     when: Annotated[
-        Literal["tied", "any"],
-        Meta(description="without islanded_when a site counts as tied, so both are always so"),
+        Literal["tied", "island", "any"],
+        Meta(description="what the site must be for a shed to begin; without islanded_when it is tied"),
     ] = "tied"
     shed_below_hz: Annotated[Hz, Meta(description="sheds on the crossing from at or above to below", examples=[59.7])]
     confirm_refreshes: Annotated[
@@ -33,6 +42,7 @@ class UnderFrequencyRule(
     shed_kw: Annotated[PowerKw, Meta(description="kW below what it drew before the crossing; or to_kw")] | None = None
     to_kw: Annotated[PowerKwOrNone, Meta(description="the net kW to go to; or shed_kw")] | None = None
     release: Release
+    event_limits: Annotated[EventLimits, Meta(description="left out: none")] | None = None
 
 
 class PowerCapRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="power_cap"):
@@ -44,12 +54,47 @@ class PowerCapRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     margin_kw: Annotated[PowerKwOrNone, Meta(description="kW kept free below the limit", examples=[80])] = 0.0
 
 
+class DemandWindowRule(
+    Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="demand_window"
+):
+    """How a circuit's demand_kw is kept. The demand itself is always in force."""
+
+    id: Id
+    arm: Arm | None = None
+    circuit: Id
+    margin_kw: Annotated[PowerKwOrNone, Meta(description="kW kept free below demand_kw", examples=[50])] = 0.0
+    interval: Annotated[
+        Literal["clock", "pulse", "sliding"],
+        Meta(description="when windows begin: by the clock, with the utility's contact, or every one counts"),
+    ] = "clock"
+    pulse: Annotated[PlcBit, Meta(description="PLC.BIT of the utility's contact; of pulse")] | None = None
+
+
 class CommandRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="command"):
     """How signed commands are obeyed. Without this rule they are, by the site's control."""
 
     id: Id
     arm: Arm | None = None
     circuit: Annotated[Id, Meta(description="left out: every circuit")] | None = None
+
+
+class CommsLossRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="comms_loss"):
+    """What becomes of limits from outside while the broker is away."""
+
+    id: Id
+    arm: Arm | None = None
+    circuit: Annotated[Id, Meta(description="what goes to its fallback_kw; left out: the root")] | None = None
+    after_s: Annotated[Seconds, Meta(description="s without the broker", examples=[3600])]
+    then: Annotated[
+        Literal["hold", "release", "fallback"],
+        Meta(
+            description="hold: the limits in force when it was lost; release: none of them; "
+            "fallback: the circuit's fallback_kw"
+        ),
+    ]
+    hold_max_s: Annotated[
+        float, Meta(ge=1, le=2_592_000, description="s from the loss on, at most; of hold", examples=[86400])
+    ] = 86400.0
 
 
 class _CoolingKeys(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -113,5 +158,5 @@ class CoolingRule(_CoolingKeys, frozen=True, forbid_unknown_fields=True, kw_only
     auto_returns_per_day: _Returns
 
 
-RuleWritten = UnderFrequencyRule | PowerCapRule | CommandRule | CoolingWritten
-RuleTable = UnderFrequencyRule | PowerCapRule | CommandRule | CoolingRule
+RuleWritten = UnderFrequencyRule | PowerCapRule | DemandWindowRule | CommandRule | CommsLossRule | CoolingWritten
+RuleTable = UnderFrequencyRule | PowerCapRule | DemandWindowRule | CommandRule | CommsLossRule | CoolingRule

@@ -9,16 +9,17 @@ the rules. `ballast schema` prints all of it as JSON Schema. What the format has
 notyet.py.
 """
 
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from agent.config.devices import ContactorTable, LinkTable, MeterTable, PlcTable
 from agent.config.loads import GpusTable, MinersTable, MinersWritten
 from agent.config.rules import RuleTable, RuleWritten
-from agent.config.values import Arm, FilePath, Hz, Id, PowerKw, PowerKwOrNone, Text, at_least
+from agent.config.values import Arm, FilePath, Hz, Id, PlcBit, PowerKw, PowerKwOrNone, Seconds, Text, at_least
 
 
 class SiteTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -45,6 +46,9 @@ class SiteTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         ]
         | None
     ) = None
+    islanded_when: (
+        Annotated[PlcBit, Meta(description="PLC.BIT that is 1 on an island; left out: it can never be one")] | None
+    ) = None
     contacts: Annotated[dict[Text, Text], Meta(max_length=16, description="whom to call; for people")] = {}
 
 
@@ -52,6 +56,12 @@ class JumpDown(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The largest single reduction, by what the site is tied to."""
 
     tied: Annotated[PowerKw, Meta(description="kW at once while tied to the grid")]
+    island: (
+        Annotated[
+            PowerKw, Meta(description="kW at once on an island, or where the tie is not known; left out: as tied")
+        ]
+        | None
+    ) = None
 
 
 class CircuitTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -65,6 +75,14 @@ class CircuitTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     parent: Annotated[Id, Meta(description="the circuit that feeds this one")] | None = None
     meter: Annotated[Id, Meta(description="the meter that measures this circuit")] | None = None
     limit_kw: Annotated[PowerKw, Meta(description="contract or rating, at any instant")]
+    demand_kw: (
+        Annotated[PowerKw, Meta(description="kW on average over the tariff's window", examples=[3800])] | None
+    ) = None
+    window_min: Annotated[int, Meta(ge=1, le=60, description="minutes of the tariff's window", examples=[15])] = 15
+    limit_a: Annotated[float, Meta(gt=0, le=100_000, description="A of the worst phase", examples=[5000])] | None = None
+    export_limit_kw: (
+        Annotated[PowerKwOrNone, Meta(description="a shed takes its net power no lower than this below 0")] | None
+    ) = None
     unmetered_kw: Annotated[PowerKwOrNone, Meta(description="pumps, fans, controls: never shed")] = 0.0
     ramp_up_kw_per_min: (
         Annotated[
@@ -89,6 +107,61 @@ class CircuitTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def jump_down_tied_kw(self) -> float | None:
         """The largest single reduction while tied to the grid; None does not limit."""
         return self.jump_down_kw.tied if isinstance(self.jump_down_kw, JumpDown) else self.jump_down_kw
+
+    @property
+    def jump_down_island_kw(self) -> float | None:
+        """The same on an island."""
+        island_kw = self.jump_down_kw.island if isinstance(self.jump_down_kw, JumpDown) else None
+        return self.jump_down_tied_kw if island_kw is None else island_kw
+
+
+class RideThroughTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The utility's curve: how long the site stays connected at which voltage. Left out: a dead bus for 1 s, an outage.
+
+    While the voltage is below it and its time is not over, nothing rises and no watts that fall count as delivered.
+    """
+
+    curve: Annotated[
+        tuple[tuple[float, float], ...],
+        Meta(
+            min_length=1,
+            max_length=32,
+            description="[per-unit voltage, ms] points, both rising",
+            examples=[[[0.0, 150], [0.5, 300], [0.7, 1000], [0.9, 10000]]],
+        ),
+    ]
+
+
+class EnterServiceWindow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What must hold before anything rises after an outage. The defaults are IEEE 1547-2018's (4.10.2)."""
+
+    v_pu_min: Annotated[float, Meta(ge=0.5, le=1.0, description="per unit, the lowest phase")] = 0.917
+    v_pu_max: Annotated[float, Meta(ge=1.0, le=1.3, description="per unit, the highest phase")] = 1.05
+    hz_min: Annotated[Hz, Meta(description="left out: 0.8 % below nominal")] | None = None
+    hz_max: Annotated[Hz, Meta(description="left out: 0.17 % above nominal")] | None = None
+    for_s: Annotated[Seconds, Meta(description="s without interruption")] = 300.0
+
+
+class EnterServiceTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What must hold before anything returns after an outage."""
+
+    window: EnterServiceWindow = EnterServiceWindow()
+    outage_when: (
+        Annotated[PlcBit, Meta(description="PLC.BIT that is 1 while the supply is gone: a 27 relay, the UPS")] | None
+    ) = None
+
+
+class MaintenanceTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A time in which people work on a circuit. Times are the site's own (its timezone), without an offset."""
+
+    circuit: Id
+    start: Annotated[datetime, Meta(tz=False, description="local time", examples=["2026-12-01T08:00:00"])] = field(
+        name="from"
+    )
+    end: Annotated[datetime, Meta(tz=False, description="local time", examples=["2026-12-01T16:00:00"])] = field(
+        name="to"
+    )
+    effect: Annotated[Literal["no_raise"], Meta(description="no_raise: nothing rises there")] = "no_raise"
 
 
 class MqttTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -134,7 +207,7 @@ class TelemetryTable(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         int, Meta(ge=100, le=3_600_000, description="ms between two telemetry batches", examples=[1000])
     ] = 1000
     spool_mib: Annotated[
-        int, Meta(ge=1, le=1_000_000, description="MiB that may wait; kept in bounded memory, not yet on disk")
+        int, Meta(ge=1, le=1_000_000, description="MiB of records that may wait on the disk, in state_dir/spool")
     ] = 512
 
 
@@ -161,6 +234,9 @@ class SiteToml(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     gpus: tuple[GpusTable, ...] = ()
     contactor: tuple[ContactorTable, ...] = ()
     rule: tuple[RuleWritten, ...] = ()
+    ride_through: RideThroughTable | None = None
+    enter_service: EnterServiceTable = EnterServiceTable()
+    maintenance: tuple[MaintenanceTable, ...] = ()
     mqtt: MqttTable | None = None
     telemetry: TelemetryTable = TelemetryTable()
     keys: KeysTable = KeysTable()
@@ -179,6 +255,9 @@ class SiteFile(Struct, frozen=True, kw_only=True):
     gpus: tuple[GpusTable, ...] = ()
     contactors: tuple[ContactorTable, ...] = ()
     rules: tuple[RuleTable, ...] = ()
+    ride_through: RideThroughTable | None = None
+    enter_service: EnterServiceTable = EnterServiceTable()
+    maintenance: tuple[MaintenanceTable, ...] = ()
     mqtt: MqttTable | None = None
     telemetry: TelemetryTable = TelemetryTable()
     keys: KeysTable = KeysTable()

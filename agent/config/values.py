@@ -28,6 +28,15 @@ Bit = Annotated[
         extra=at_least("use lower-case letters, digits and _, at most 32, beginning with a letter"),
     ),
 ]
+PlcBit = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9-]{0,31}\.[a-z0-9_]{1,32}$",
+        description="PLC.BIT: a [[plc]] and one of its bits",
+        examples=["switchgear.q52g_open"],
+        extra=at_least('write a [[plc]] and one of its bits, such as "switchgear.q52g_open"'),
+    ),
+]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 FilePath = Annotated[
     str,

@@ -20,9 +20,10 @@ from agent.core.notes import Note
 from agent.core.power import NO_MEMORY, Net, climbing_w, steady_w
 from agent.core.react import Reaction
 from agent.core.returning import raise_loads, room_w
-from agent.core.rules.power_cap import limit_key
+from agent.core.rules.power_cap import is_limit
 from agent.core.setpoint import Setpoint
 from agent.core.state import CircuitMemory, Event, Mode, State
+from agent.core.supply import sagging
 from agent.core.switchgear import supervise
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S
@@ -93,6 +94,8 @@ def attend(
         setpoints += raised.setpoints
     state, said = commands.attend(tree, state, image, found, bounds, now_ns)
     notes += said
+    notes += tell.tied(before, state, now_ns)
+    notes += tell.supplied(before, state, now_ns)
     state, alarms = tell.alarms(tree, state, now_ns)
     notes += alarms
     return Attended(_forgiven(state, now_ns), setpoints, tuple(notes))
@@ -149,7 +152,7 @@ def _answers(state: State, image: Image, now_ns: int) -> tuple[State, list[Note]
 
 def _judged(tree: Tree, state: State, found: Mapping[str, Net], now_ns: int) -> tuple[State, list[Note]]:
     """Takes the cuts that the meter has judged off the outstanding ones."""
-    verdicts = judge(tree, state, found, now_ns)
+    verdicts = judge(tree, state, found, now_ns) if not sagging(state) else []
     if not verdicts:
         return state, []
     notes: list[Note] = []
@@ -194,7 +197,7 @@ def _lifted(
         lifted = bound is None
         if bound is not None and event.dry:
             lifted = not bound.begins and found[event.circuit].last_w <= bound.hi_w * DRY_CLEAR_PU
-        elif bound is not None and event.key == limit_key(event.circuit):
+        elif bound is not None and is_limit(event.key):
             lifted = _has_room(tree, state, found, image, event, bound)
         elif bound is not None and event.lifted:
             continue  # another event of the same rule binds now; this one's loads are on their way back

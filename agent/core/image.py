@@ -82,4 +82,5 @@ class Image(Struct, frozen=True):
     news: frozenset[str] = frozenset()  # loads whose LoadSeen or Write changed since the last beat
     held: frozenset[str] = frozenset()  # loads and contactors under a tag, LOCAL or what feeds them: no raise
     local: frozenset[str] = frozenset()  # of these, those that nothing may be written to
+    away_ns: int | None = None  # since when there has been no broker; None: there is one, or none is meant to be
     wall_ms: int | None = None  # Unix ms when the clock is trusted at all; names events, drives nothing

@@ -24,12 +24,11 @@ from agent.core.setpoint import Setpoint
 from agent.core.site import BoundClass, Contactor, Load
 from agent.core.state import Durable
 from agent.core.tree import Tree
-from agent.core.values import NS_PER_S
+from agent.core.values import DAY_NS, NS_PER_S
 
 SLICE_LOADS = 200  # about 1 ms of Python
 READ_POLLS_MAX = 3  # a load's own watts are believed for three of its poll periods
 STILL_ANSWERS_NS = 2 * NS_PER_S  # who answers this long after its supply was cut has one
-DAY_NS = 86_400 * NS_PER_S
 MIN_ON_CLASSES = frozenset({BoundClass.COMMAND, BoundClass.VALUE})  # bound by minimum on times
 
 

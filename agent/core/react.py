@@ -27,9 +27,11 @@ from agent.core.power import (
     steady_w,
 )
 from agent.core.rules import Rules
+from agent.core.rules.asked import Asked
 from agent.core.rules.blind import blind_bound, blind_key
 from agent.core.rules.command import command_bounds
 from agent.core.rules.cooling import decide_cooling
+from agent.core.rules.power_cap import is_limit
 from agent.core.rules.under_frequency import decide_under_frequency
 from agent.core.setpoint import Setpoint
 from agent.core.site import BoundClass
@@ -43,10 +45,17 @@ from agent.core.state import (
     Refresh,
     RuleMemory,
     State,
+    Tie,
+    Trouble,
 )
+from agent.core.supply import sagging, supply_of
+from agent.core.tie import jump_down_w, tie_of
 from agent.core.tree import Tree, tank_node
+from agent.core.values import DAY_NS
 
 REFRESHES_KEPT = 16
+EVENTS_KEPT = 100  # of a rule in a day
+LIMIT_MOVES_PU = 0.01  # less is not worth a line in the journal
 
 
 class Reaction(Struct, frozen=True):
@@ -63,6 +72,10 @@ class Reaction(Struct, frozen=True):
 def react(tree: Tree, rules: Rules, state: State, image: Image, armed: Armed, now_ns: int) -> Reaction:
     """Lowers what must be lowered now."""
     found = nets(tree, state, image, armed, now_ns)
+    tie = tie_of(tree, image, now_ns)
+    supply = supply_of(tree, state, image, now_ns)
+    if tie is not state.tie or supply is not state.supply:
+        state = replace(state, tie=tie, supply=supply)
     state = _with_refreshes(tree, state, image)
     state, blind = _blindness(tree, state, found, armed, now_ns)
     state, bounds = _ask_rules(tree, rules, state, image, found, now_ns)
@@ -87,7 +100,7 @@ def react(tree: Tree, rules: Rules, state: State, image: Image, armed: Armed, no
             needed_w = _needed_w(tree, state, image, armed, found, binding, now_ns)
             if needed_w <= 0:
                 continue
-            taken = _take(tree, state, image, armed, binding, needed_w, now_ns)
+            taken = _take(tree, state, image, armed, found, binding, needed_w, now_ns)
             state = _sent(tree, state, image, found, binding, taken, needed_w, now_ns)
             setpoints += taken.setpoints
     return Reaction(state, setpoints, tuple(bounds), found, blocked, latches)
@@ -131,6 +144,7 @@ def _with_refreshes(tree: Tree, state: State, image: Image) -> State:
             pulse.changed_ns,
             power.value if power is not None else None,
             frequency.value if frequency is not None else None,
+            sagging(state),
         )
         changed[name] = (*known[-(REFRESHES_KEPT - 1) :], refresh)
     return replace(state, refreshes={**state.refreshes, **changed}) if changed else state
@@ -182,9 +196,37 @@ def _ask_rules(
             memories[rule.id] = memory
         if bound is not None:
             bounds.append(bound)
-    if image.leases:
+    state, answered, aside = _ask_others(tree, rules, state, image, found, now_ns)
+    bounds += answered
+    if image.leases and not aside:
         bounds += command_bounds(image, now_ns, rules.commands, tree.site.observe)
     return (replace(state, rules={**state.rules, **memories}) if memories else state), bounds
+
+
+def _ask_others(
+    tree: Tree, rules: Rules, state: State, image: Image, found: Mapping[str, Net], now_ns: int
+) -> tuple[State, list[Bound], bool]:
+    """What the kinds in rules.ASKED answer, and whether leases are set aside."""
+    bounds: list[Bound] = []
+    aside = False
+    memories: dict[str, Struct] = {}
+    troubles: dict[str, Trouble] = {}
+    for rule, decide in rules.asked:
+        event = event_of(state.durable, rule.id)
+        if event is not None and event.lifted:
+            event = None
+        answer = decide(rule, Asked(tree, state, image, found, now_ns, state.memories.get(rule.id)), event)
+        bounds += answer.bounds
+        aside = aside or answer.sets_leases_aside
+        if answer.memory is not None:
+            memories[rule.id] = answer.memory
+        if answer.alarm:
+            known = state.troubles.get(rule.id)
+            same = known is not None and known.why == answer.alarm
+            troubles[rule.id] = known if known is not None and same else Trouble(answer.alarm, now_ns)
+    if memories != state.memories or troubles != state.troubles:
+        state = replace(state, memories=memories, troubles=troubles)
+    return state, bounds, aside
 
 
 def _ask_tanks(
@@ -193,6 +235,14 @@ def _ask_tanks(
     """Every tank's bound while it is shed, the nodes whose loads may not rise, and those to be latched."""
     bounds: list[Bound] = []
     blocked = set(state.durable.latched)
+    if state.tie is Tie.UNKNOWN or sagging(state):
+        blocked.add(tree.site.circuits[0].id)
+    blocked.update(
+        work.circuit
+        for work in tree.site.maintenance
+        # With a clock that is not trusted it may be that time: somebody may have a hand in there.
+        if image.wall_ms is None or work.from_ms <= image.wall_ms < work.to_ms
+    )
     latches: list[tuple[str, str]] = []
     memories: dict[str, CoolingMemory] = {}
     for rule in rules.cooling:
@@ -218,7 +268,7 @@ def _opened(tree: Tree, durable: Durable, bound: Bound, net: Net, image: Image, 
     event = event_of(durable, bound.key)
     if event is not None:
         if not event.lifted:
-            moves = bound.key.startswith("blind@") and event.hi_w != bound.hi_w
+            moves = _moves(event, bound)
             return _with_event(durable, replace(event, hi_w=bound.hi_w)) if moves else durable
         if bound.cls is BoundClass.PROTECT and event.dry == (not bound.acts):
             # A limit that binds again before its loads are back goes on with the same event.
@@ -235,7 +285,18 @@ def _opened(tree: Tree, durable: Durable, bound: Bound, net: Net, image: Image, 
         now_ns,
         dry=not bound.acts,
     )
-    return replace(_with_event(durable, opened), counter=durable.counter + 1)
+    begun = durable.begun
+    if bound.begins and bound.cls is BoundClass.GRID:
+        today = [at_ns for at_ns in begun.get(bound.rule, ()) if now_ns - at_ns < DAY_NS]
+        begun = {**begun, bound.rule: (*today, now_ns)[-EVENTS_KEPT:]}
+    return replace(_with_event(durable, opened), counter=durable.counter + 1, begun=begun)
+
+
+def _moves(event: Event, bound: Bound) -> bool:
+    """Whether what an event stands at has changed: blindness ramps down, a limit of amperes or demand moves."""
+    if bound.key.startswith("blind@"):
+        return event.hi_w != bound.hi_w
+    return is_limit(bound.key) and abs(event.hi_w - bound.hi_w) > LIMIT_MOVES_PU * abs(event.hi_w)
 
 
 def _with_event(durable: Durable, event: Event) -> Durable:
@@ -278,7 +339,16 @@ def _needed_w(
     return over_w if over_w > binding.slack_w else 0.0
 
 
-def _take(tree: Tree, state: State, image: Image, armed: Armed, binding: Bound, needed_w: float, now_ns: int) -> Slice:
+def _take(
+    tree: Tree,
+    state: State,
+    image: Image,
+    armed: Armed,
+    found: Mapping[str, Net],
+    binding: Bound,
+    needed_w: float,
+    now_ns: int,
+) -> Slice:
     """The rungs that this bound takes, within the jump limits above it."""
     name = binding.circuit
     ladder = armed.ladder(name, binding.cls)
@@ -291,10 +361,15 @@ def _take(tree: Tree, state: State, image: Image, armed: Armed, binding: Bound, 
         return cut(without(ladder, gone), needed_w)
     if gone:
         ladder = without(ladder, gone)
+    tie = state.tie or Tie.UNKNOWN
     room_w = min(
-        tree.circuits[above].jump_down_w - outstanding(tree, state.durable, above, now_ns).later_w
+        jump_down_w(tree.circuits[above], tie) - outstanding(tree, state.durable, above, now_ns).later_w
         for above in tree.path[name]
     )
+    for above in tree.path[name]:
+        export_w = tree.circuits[above].export_limit_w
+        if export_w < float("inf"):
+            room_w = min(room_w, projected(tree, state, image, found[above], above, now_ns) + export_w)
     return cut(ladder, needed_w, room_w)
 
 

@@ -7,6 +7,8 @@ from enum import IntEnum
 
 from msgspec import Struct
 
+from agent.core.values import NS_PER_S
+
 
 class BoundClass(IntEnum):
     """Who wins when bounds disagree: the lower number (design: protect > grid > contract > command > value)."""
@@ -91,10 +93,39 @@ class Circuit(Struct, frozen=True):
     unmetered_w: float = 0.0
     ramp_up_w_per_s: float = float("inf")
     jump_up_w: float = float("inf")
-    jump_down_w: float = float("inf")
+    jump_down_w: float = float("inf")  # while tied
     fallback_w: float | None = None
     ramp_down_w_per_s: float = float("inf")
     blind_after_ns: int = 5_000_000_000
+    jump_down_island_w: float = float("inf")  # on an island, and where the tie is unknown
+    export_limit_w: float = float("inf")  # a shed takes its net power no lower than this below 0
+
+
+class Contact(Struct, frozen=True):
+    """A PLC's bit that means something to the whole site."""
+
+    point: str  # "switchgear.q52g_open"
+    poll_ns: int
+
+
+class SupplyLimits(Struct, frozen=True):
+    """What the utility asks of the site when its voltage dips, and after an outage (agent/core/supply.py)."""
+
+    curve: tuple[tuple[float, int], ...] = ((0.5, NS_PER_S),)  # per unit, ns; rising. Alone: a dead bus for a second
+    v_pu_min: float = 0.917
+    v_pu_max: float = 1.05
+    hz_min: float = 45.0
+    hz_max: float = 65.0
+    for_ns: int = 300 * NS_PER_S
+    outage_when: Contact | None = None  # 1: the supply is gone
+
+
+class Maintenance(Struct, frozen=True):
+    """A time in which nothing rises on a circuit, because people work there. Unix ms."""
+
+    circuit: str
+    from_ms: int
+    to_ms: int
 
 
 class Site(Struct, frozen=True):
@@ -110,3 +141,6 @@ class Site(Struct, frozen=True):
     tanks: tuple[Tank, ...] = ()
     contactors: tuple[Contactor, ...] = ()
     plcs: tuple[Plc, ...] = ()
+    islanded_when: Contact | None = None  # 1: the site is an island; None: it can never be one
+    supply: SupplyLimits = SupplyLimits()
+    maintenance: tuple[Maintenance, ...] = ()

@@ -26,6 +26,30 @@ class Mode(StrEnum):
     LATCHED = "LATCHED"
 
 
+class Tie(StrEnum):
+    """What the site hangs on."""
+
+    TIED = "tied"
+    ISLAND = "island"
+    UNKNOWN = "unknown"
+
+
+class Supply(StrEnum):
+    """What stands at the grid connection; agent/core/supply.py says what each means."""
+
+    ALIVE = "alive"
+    RIDE_THROUGH = "ride_through"
+    OUTAGE = "outage"
+
+
+class SupplyMemory(Struct, frozen=True):
+    """The supply, since when its voltage is low, and since when it has been within the enter-service window."""
+
+    supply: Supply = Supply.ALIVE
+    since_ns: int | None = None
+    good_ns: int | None = None
+
+
 class Event(Struct, frozen=True):
     """One curtailment of one rule or command on one circuit, from binding to last return."""
 
@@ -101,6 +125,7 @@ class Durable(Struct, frozen=True):
     counter: int = 0  # events begun; makes their ids
     latched: Mapping[str, str] = {}  # node or contactor -> why it stays off until somebody on site acknowledges
     auto_returns: Mapping[str, tuple[int, ...]] = {}  # tank's node -> when it returned by itself, in the last day
+    begun: Mapping[str, tuple[int, ...]] = {}  # rule with event limits -> when its events began, in the last day
     operations: Mapping[str, tuple[int, ...]] = {}  # contactor -> when it was told to move, in the last day
 
 
@@ -111,6 +136,7 @@ class Refresh(Struct, frozen=True, gc=False):
     taken_ns: int
     power_w: float | None
     frequency_hz: float | None
+    sagging: bool = False  # taken while the voltage was low: watts that fell say nothing
 
 
 class CircuitMemory(Struct, frozen=True):
@@ -152,6 +178,13 @@ class CoolingMemory(Struct, frozen=True):
     heard_ns: int | None = None  # when every value that sheds was last a number
 
 
+class Trouble(Struct, frozen=True):
+    """What a rule says that people must know, and since when it does."""
+
+    why: str
+    since_ns: int
+
+
 class CommandMemory(Struct, frozen=True):
     """How far one command's limit has come."""
 
@@ -181,9 +214,13 @@ class State(Struct, frozen=True):
     refreshes: Mapping[str, tuple[Refresh, ...]] = {}  # meter -> its newest distinct refreshes, oldest first
     rules: Mapping[str, RuleMemory] = {}
     cooling: Mapping[str, CoolingMemory] = {}
+    memories: Mapping[str, Struct] = {}  # rule -> what it remembers, of the kinds that agent/core/rules/asked.py asks
+    troubles: Mapping[str, Trouble] = {}  # rule -> its alarm
     commands: Mapping[str, CommandMemory] = {}
     alarms: Mapping[str, str] = {}
     cut_ns: int = -1  # when the newest cut was sent
     returns: Mapping[str, ReturnPlan] = {}
+    tie: Tie | None = None  # None: not looked at yet
+    supply: SupplyMemory = SupplyMemory()
     mistrusted: Mapping[str, int] = {}  # load -> until when it counts for nothing in the ladder
     contested: Mapping[str, int] = {}  # load -> until when it is told nothing but for protection

@@ -12,7 +12,8 @@ from agent.core.ladder import EMPTY, Armed
 from agent.core.notes import EventNote, Note
 from agent.core.power import Net
 from agent.core.site import BoundClass
-from agent.core.state import Cut, Event, Mode, State
+from agent.core.state import Cut, Event, Mode, State, Supply, Tie
+from agent.core.tie import jump_down_w
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S
 from agent.core.verify import Verdict
@@ -76,7 +77,8 @@ def _unmet_by(tree: Tree, state: State, armed: Armed, event: Event) -> str:
     """What stood in the way of more: a jump limit, or that there is nothing left."""
     told = {load for sent in state.durable.cuts for load in sent.loads} | state.durable.lowered.keys()
     left_w = without(armed.ladder(event.circuit, event.cls), told).total_w
-    jump_w = min(tree.circuits[above].jump_down_w for above in tree.path[event.circuit])
+    tie = state.tie or Tie.UNKNOWN
+    jump_w = min(jump_down_w(tree.circuits[above], tie) for above in tree.path[event.circuit])
     if left_w > 0 and jump_w < float("inf"):
         return f"no more than {kw(jump_w)} may fall at once (jump_down_kw), {kw(left_w)} are left"
     return "the ladder has no more"
@@ -182,12 +184,38 @@ def moded(circuit: str, old: Mode, new: Mode, net: Net, now_ns: int) -> list[Not
     return [EventNote(now_ns, "", kind, circuit, "blind", "protect", why, None, net.meter, net.watts)]
 
 
+def tied(before: State, state: State, now_ns: int) -> list[Note]:
+    """The site became an island, or is tied again, or nobody knows."""
+    if state.tie is before.tie or (before.tie is None and state.tie is Tie.TIED):
+        return []
+    words = {Tie.TIED: "the site is tied to the grid again", Tie.ISLAND: "the site is an island"}
+    why = words.get(state.tie or Tie.UNKNOWN, "whether the site is an island is not known: nothing rises")
+    return [EventNote(now_ns, "", "clear" if state.tie is Tie.TIED else "alarm", "", "tie", "protect", why)]
+
+
+def supplied(before: State, state: State, now_ns: int) -> list[Note]:
+    """The voltage dips, the supply is gone, or it may be relied on again."""
+    supply = state.supply.supply
+    if supply is before.supply.supply:
+        return []
+    words = {
+        Supply.ALIVE: "the supply is good",
+        Supply.RIDE_THROUGH: "the voltage is low: ridden through, nothing rises",
+        Supply.OUTAGE: "the supply is gone: nothing rises before it was good for its whole time",
+    }
+    kind = "clear" if supply is Supply.ALIVE else "alarm"
+    return [EventNote(now_ns, "", kind, "", "supply", "protect", words[supply])]
+
+
 def alarms(tree: Tree, state: State, now_ns: int) -> tuple[State, list[Note]]:
-    """Frequency rules that became unavailable, or available again."""
+    """Rules that became unavailable, or available again, and what else they want known."""
     now = {
         name: memory.alarm
         for name, memory in state.rules.items()
         if memory.unavailable_ns is not None and now_ns - memory.unavailable_ns >= ALARM_AFTER_NS
+    }
+    now |= {
+        name: trouble.why for name, trouble in state.troubles.items() if now_ns - trouble.since_ns >= ALARM_AFTER_NS
     }
     if now == state.alarms:
         return state, []

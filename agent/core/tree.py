@@ -25,6 +25,7 @@ class MeterKeys:
         self.power = f"{meter.id}.power_w"
         self.frequency = f"{meter.id}.frequency_hz"
         self.voltages = tuple(f"{meter.id}.voltage_l{phase}_v" for phase in (1, 2, 3))
+        self.currents = tuple(f"{meter.id}.current_l{phase}_a" for phase in (1, 2, 3))
         self.fresh_ns = max(FRESH_NS_MIN, POLLS_FRESH * meter.poll_ns)
         self.alive_ns = REFRESHES_ALIVE * meter.refresh_ns + self.fresh_ns
 

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 NS_PER_S = 1_000_000_000
 NS_PER_MS = 1_000_000
+DAY_NS = 86_400 * NS_PER_S
 
 
 class Quality(IntEnum):

@@ -59,6 +59,7 @@ class Board:
         self.state = state
         self.armed = Armed()
         self.reaction: Reaction | None = None
+        self.broker_away_ns: Callable[[], int | None] = lambda: None  # since when; app tells where to ask
         self.beats = 0  # the watchdog is fed only when this advances
         self.device_faults: dict[str, str] = {}  # meter or load -> its newest error, while it lasts
         self.repairs: dict[str, int] = {}  # load -> replies that had to be mended
@@ -223,6 +224,7 @@ class Board:
             self._leases,
             held=self._held,
             local=self._local,
+            away_ns=self.broker_away_ns(),
             wall_ms=self._clock.wall_ms(),
         )
 

@@ -55,8 +55,20 @@ class Disk(Protocol):
         """Give the file another name in the same folder, over whatever has it."""
         ...
 
+    def remove(self, path: Path) -> None:
+        """Take the file away; after a crash it may be there again. No error when there is none."""
+        ...
+
     def mkdir(self, path: Path) -> None:
         """Make the folder and those above it that are missing, for us alone (0700)."""
+        ...
+
+    def sizes(self, path: Path) -> dict[str, int]:
+        """The files of a folder, each with its bytes."""
+        ...
+
+    def free_bytes(self, path: Path) -> int:
+        """What the disk of this folder has left for us."""
         ...
 
 
@@ -94,12 +106,23 @@ class RealDisk:
         os.rename(path, to)
         _sync_folder(to.parent)
 
+    def remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
     def mkdir(self, path: Path) -> None:
         if path.is_dir():
             return
         self.mkdir(path.parent)
         os.mkdir(path, 0o700)
         _sync_folder(path.parent)
+
+    def sizes(self, path: Path) -> dict[str, int]:
+        with os.scandir(path) as files:
+            return {file.name: file.stat().st_size for file in files if file.is_file()}
+
+    def free_bytes(self, path: Path) -> int:
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize
 
 
 class _RealFile:

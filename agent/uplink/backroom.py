@@ -43,7 +43,8 @@ class Backroom:
     def put(self, told: Told) -> None:
         """Never waits; when there is no room the record is lost, and that will be declared."""
         if len(self._waiting) >= WAITING_MAX:
-            self._outbox.lose(told.channel, self._sealer.take_seq(told.channel), "policy")
+            seq = self._sealer.take_seq(told.channel)
+            self._outbox.lose(told.channel, seq, seq, "policy")
             return
         self._waiting.append(told)
         self._wake.set()
@@ -54,7 +55,7 @@ class Backroom:
                 told = self._waiting[0]
                 for body in told.bodies:
                     seq, data = self._sealer.seal(told.channel, told.kind, body, told.at_ns)
-                    self._outbox.put(told.channel, seq, data, told.rank)
+                    self._outbox.put(told.channel, seq, data, told.rank, self._sealer.now_ns())
                     self._on_sealed()
                     await asyncio.sleep(0)
                 self._waiting.popleft()

@@ -4,7 +4,7 @@ The journal's key `boot` holds one Marks. It is posted once a minute and at a cl
 declares as lost what a reader may have nevertheless, never the other way round.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -32,7 +32,8 @@ class EarlierStarts:
 
     def __init__(self, keeper: Keeper) -> None:
         self._keeper = keeper
-        self._undeclared: list[Lost] = []
+        self._undeclared: list[Lost] = []  # the broker does not have the record that says so
+        self._answered: list[Lost] = []
 
     def restore(self) -> Body | None:
         """What the birth says of the previous start; None if there was none."""
@@ -51,8 +52,10 @@ class EarlierStarts:
         }
         return {"boot": before.boot, "streams": streams}
 
-    def __iter__(self) -> Iterator[Lost]:
-        return iter(list(self._undeclared))
+    def take_undeclared(self) -> list[Lost]:
+        """What has to be declared now; each is answered once a start, and stays in the journal until then."""
+        answered, self._answered = self._answered, list(self._undeclared)
+        return [lost for lost in self._undeclared if lost not in answered]
 
     def declared(self, lost: Lost) -> None:
         """The broker has the record that says so."""

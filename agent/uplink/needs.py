@@ -1,9 +1,13 @@
 """What the uplink needs from the rest of the agent; agent/app.py hands it over."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 from agent.core.image import Lease
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class Clock(Protocol):
@@ -54,3 +58,41 @@ class CommandSink(Protocol):
     def observe(self) -> bool:
         """True while everything is decided and told, and nothing is done."""
         ...
+
+
+class File(Protocol):
+    """agent/shell/disk.py: a file open for appending."""
+
+    def write(self, data: bytes) -> None: ...
+
+    def sync(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Disk(Protocol):
+    """agent/shell/disk.py; every call blocks, and may raise OSError."""
+
+    def read(self, path: Path) -> bytes | None: ...
+
+    def open_append(self, path: Path) -> File: ...
+
+    def replace(self, path: Path, data: bytes) -> None: ...
+
+    def rename(self, path: Path, to: Path) -> None: ...
+
+    def remove(self, path: Path) -> None: ...
+
+    def mkdir(self, path: Path) -> None: ...
+
+    def sizes(self, path: Path) -> dict[str, int]:
+        """Every file of a folder with its bytes."""
+        ...
+
+    def free_bytes(self, path: Path) -> int: ...
+
+
+class Spawn(Protocol):
+    """agent/shell/spawn.py: runs blocking functions away from the loop, one after the other."""
+
+    async def in_thread(self, fn: Callable[[*Ts], T], *args: *Ts) -> T: ...

@@ -5,20 +5,26 @@ live     telemetry made while this connection stood: next
 backlog  telemetry from before it: paced, beside the live data
 taken    on its way to the broker
 
-When it is full the oldest telemetry goes first, then the oldest event, then the oldest acknowledgement; what went is
-remembered as ranges of numbers until a signed gap record has declared it. Gap records themselves never go: each stands
-for at least one record that did. With a new connection everything that is not acknowledged becomes waiting again and is
-sent byte for byte.
+What has waited for 5 s goes to the disk (`due`, `stored`; agent/uplink/storing.py) and leaves the memory; so with a
+healthy broker nothing is written, and a power cut loses at most those seconds, and what was on its way to a broker
+that had stopped to answer and was not known to be gone yet (16 records at most, wire.WINDOW).
+
+Should the memory be full nevertheless, because the disk is, the oldest telemetry goes first, then the oldest event,
+then the oldest acknowledgement; what went is remembered as ranges of numbers until a signed gap record has declared it.
+Gap records themselves never go: each stands for at least one record that did. When a connection ends or begins,
+everything that is not acknowledged waits again, and is sent byte for byte.
 """
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from enum import IntEnum
 from itertools import chain
+from typing import Final
 
 from msgspec import Struct
 
-OVERHEAD_BYTES = 400  # of one item in memory beside its envelope
+OVERHEAD_BYTES: Final = 400  # of one item in memory beside its envelope
+WAIT_NS: Final = 5_000_000_000  # what the reference (uplink-and-packaging.md 4.3) recommends
 
 
 class Rank(IntEnum):
@@ -38,6 +44,7 @@ class Item(Struct, frozen=True):
     seq: int
     data: bytes
     rank: Rank
+    made_ns: int
     low: int  # the lowest number of its channel it speaks for: its own, or the first that a gap declares
     done: Callable[[], None] | None = None  # told when the broker has it
 
@@ -49,6 +56,7 @@ class Loss(Struct, frozen=True):
     first: int
     last: int
     why: str
+    of: str | None = None  # the start of the agent that numbered them; None: this one
 
 
 class Outbox:
@@ -64,6 +72,10 @@ class Outbox:
         self._backlog: deque[Item] = deque()
         self._taken: dict[int, Item] = {}
         self._losses: list[Loss] = []
+        self._on_disk: dict[str, int] = {}  # channel -> the lowest number of this start that is there
+        self._told_of: dict[
+            tuple[str, int], Callable[[], None]
+        ] = {}  # whom to tell when one from the disk is delivered
 
     def __len__(self) -> int:
         return len(self._urgent) + len(self._live) + len(self._backlog) + len(self._taken)
@@ -74,20 +86,21 @@ class Outbox:
         seq: int,
         data: bytes,
         rank: Rank,
+        now_ns: int,
         *,
         low: int | None = None,
         done: Callable[[], None] | None = None,
     ) -> None:
         """One more to deliver; older ones may have to go."""
-        item = Item(self._next, channel, seq, data, rank, seq if low is None else low, done)
+        item = Item(self._next, channel, seq, data, rank, now_ns, seq if low is None else low, done)
         self._next += 1
         self.bytes += len(data) + OVERHEAD_BYTES
         (self._live if rank is Rank.TELEMETRY else self._urgent).append(item)
         while self.bytes > self.bytes_max and self._drop_oldest():
             pass
 
-    def begin_connection(self) -> None:
-        """Everything not acknowledged waits again; telemetry that exists by now is backlog."""
+    def requeue(self) -> None:
+        """A connection begins or has ended: all not acknowledged waits again; what telemetry there is, is backlog."""
         unfinished = sorted(
             chain(self._taken.values(), self._urgent, self._live, self._backlog), key=lambda item: item.number
         )
@@ -107,19 +120,55 @@ class Outbox:
     def delivered(self, item: Item) -> None:
         """The broker has acknowledged it."""
         del self._taken[item.number]
-        self.bytes -= len(item.data) + OVERHEAD_BYTES
+        self._forget(item)
         if item.done is not None:
             item.done()
 
-    def lose(self, channel: str, seq: int, why: str) -> None:
-        """A number that nobody will get."""
-        self._counters["lost"] += 1
+    def due(self, now_ns: int, *, everything: bool = False) -> list[Item]:
+        """What has to go to the disk now, in order: all that waits, once the oldest has waited for 5 s or when the
+        memory is half full."""
+        queues = (self._urgent, self._live, self._backlog)
+        late = any(queue and now_ns - queue[0].made_ns >= WAIT_NS for queue in queues)
+        if not (late or everything or self.bytes > self.bytes_max // 2):
+            return []
+        return sorted(chain(*queues), key=lambda item: item.number)
+
+    def stored(self, items: Collection[Item]) -> None:
+        """These are on the disk now; what was sent from memory meanwhile is sent twice."""
+        stored = {item.number for item in items}
+        for queue in (self._urgent, self._live, self._backlog):
+            kept = []
+            for item in queue:
+                if item.number not in stored:
+                    kept.append(item)
+                    continue
+                self._forget(item)
+                self._on_disk.setdefault(item.channel, item.low)
+                if item.done is not None:
+                    self._told_of[item.channel, item.seq] = item.done
+            queue.clear()
+            queue.extend(kept)
+
+    def delivered_from_disk(self, channel: str, seq: int) -> None:
+        """The broker has acknowledged one that was sent from there."""
+        done = self._told_of.pop((channel, seq), None)
+        if done is not None:
+            done()
+
+    def disk_is_empty(self) -> None:
+        """All that was put there is delivered or declared."""
+        self._on_disk.clear()
+        self._told_of.clear()
+
+    def lose(self, channel: str, first: int, last: int, why: str, of: str | None = None) -> None:
+        """Numbers that nobody will get."""
+        self._counters["lost"] += last - first + 1
         if self._losses:
             newest = self._losses[-1]
-            if (newest.channel, newest.last + 1, newest.why) == (channel, seq, why):
-                self._losses[-1] = Loss(channel, newest.first, seq, why)
+            if (newest.channel, newest.last + 1, newest.why, newest.of) == (channel, first, why, of):
+                self._losses[-1] = Loss(channel, newest.first, last, why, of)
                 return
-        self._losses.append(Loss(channel, seq, seq, why))
+        self._losses.append(Loss(channel, first, last, why, of))
 
     def take_losses(self) -> list[Loss]:
         """What has to be declared now."""
@@ -130,7 +179,8 @@ class Outbox:
         """The lowest number of a channel that may not have reached the broker; next_seq when all have."""
         items = chain(self._urgent, self._live, self._backlog, self._taken.values())
         lows = [item.low for item in items if item.channel == channel]
-        lows += [loss.first for loss in self._losses if loss.channel == channel]
+        lows += [loss.first for loss in self._losses if loss.channel == channel and loss.of is None]
+        lows += [low for name, low in self._on_disk.items() if name == channel]
         return min(lows, default=next_seq)
 
     def _take(self, queue: deque[Item]) -> Item | None:
@@ -154,6 +204,9 @@ class Outbox:
                 return False
             item = found
             self._urgent.remove(item)
-        self.bytes -= len(item.data) + OVERHEAD_BYTES
-        self.lose(item.channel, item.seq, "spool_full")
+        self._forget(item)
+        self.lose(item.channel, item.seq, item.seq, "spool_full")
         return True
+
+    def _forget(self, item: Item) -> None:
+        self.bytes -= len(item.data) + OVERHEAD_BYTES

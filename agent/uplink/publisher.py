@@ -8,22 +8,26 @@ One connection, in the contract's order (docs/wire.md section 4):
     will -> SUBSCRIBE -> birth -> schema -> ctl -> TaskGroup of
       receive   one message at a time into commands; its PUBACK after that returned
       send      events, acknowledgements and live telemetry, a window of 14
-      backlog   what waited before this connection, one at a time, 10 ms apart
+      backlog   what waited before this connection, on the disk or in memory, one at a time, 10 ms apart
       show      ctl on change and every 60 s
 
 Whatever fails ends the connection, all of it, and a new one is tried after a jittered pause.
 
-Across a restart of the agent what was in memory is lost. Per channel a low-water mark is in the journal (key `boot`):
-all below it were acknowledged by the broker. The next start declares, signed, everything from there on as lost (`to:
-null`: what a reader has nevertheless is not), until one of these declarations was delivered; and the newest status of
-every command is sent again by commands.py.
+Without a broker for an hour one round of telemetry in 10 s is recorded, after a day one in a minute; events always are.
+
+What waited is on the disk (agent/uplink/storing.py) and survives a restart; what was in memory alone does not. Per
+channel a low-water mark is in the journal (key `boot`): all below it were acknowledged by the broker. The next start,
+when it has sent what was on the disk, declares, signed, everything from the mark on as lost (`to: null`: what a reader
+has nevertheless is not), until one of these declarations was delivered; and the newest status of every command is sent
+again by commands.py.
 """
 
 import asyncio
 import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from msgspec import Struct
 
@@ -34,21 +38,22 @@ from agent.uplink.checks import Policy
 from agent.uplink.commands import Commands
 from agent.uplink.keyring import Keyring
 from agent.uplink.marks import EarlierStarts
-from agent.uplink.marks import Lost as EarlierLoss
 from agent.uplink.needs import Clock, CommandSink, Keeper
 from agent.uplink.outbox import Item, Outbox, Rank
 from agent.uplink.records import ALL_AGENTS, Body, Column, Device, Row
 from agent.uplink.sealer import Sealer
 from agent.uplink.sealing import Signer
+from agent.uplink.shown import Shown, wait
+from agent.uplink.spool import Spool
+from agent.uplink.storing import EVERY_S as STORE_EVERY_S
+from agent.uplink.storing import Store
+from agent.uplink.thinning import Thinning
 from agent.uplink.wire import WINDOW, Connection, Lost, Will, Wire
 
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)  # between tries, each times 0.5 to 1.0
-STATE_EVERY_S = 60.0
-STATE_EVERY_S_MIN = 0.2
 BACKLOG_EVERY_S = 0.01
 STOP_WITHIN_S = 2.0
 BUFFER_BYTES = 16 * 1024 * 1024
-OPS = ("limit.set", "limit.release", "ping")
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +83,7 @@ class Uplink:
         clock: Clock,
         keeper: Keeper,
         sink: CommandSink,
+        spool: Spool | None,
         boot: str,
         epoch: int,
         jitter: random.Random,
@@ -112,39 +118,42 @@ class Uplink:
             alarm=self._alarm,
             counters=self.counters,
         )
-        self._schema = ""
-        self._schema_sealed: tuple[tuple[str, bytes], ...] = ()
-        self._index: Mapping[str, int] = {}
+        self._shown = Shown(self._sealer, lambda: [records.lease_body(lease) for lease in self.commands.leases()])
         self._channels_marked = 0  # how many channels the newest mark knows
         self._backroom = Backroom(self._sealer, self.outbox, self._sealed)
-        self._state: Body | None = None
-        self._state_core: object = None
+        self._store = None if spool is None else Store(self.outbox, spool, boot, clock, self._alarm, self._wake_sender)
+        self._lost_ns = clock.monotonic_ns()  # while not connected: since then
+        self._thinning = Thinning()
         self._stop_reason: str | None = None
         self._wake_sending = asyncio.Event()
-        self._wake_showing = asyncio.Event()
         self._stopping = asyncio.Event()
         self._progress = asyncio.Event()  # something was delivered
         self._delivering: set[asyncio.Task[None]] = set()
         self._tasks: asyncio.TaskGroup | None = None  # of run(): what outlives a connection
         self._prev: Body | None = None
 
+    @property
+    def bytes_on_disk(self) -> int:
+        """What waits there."""
+        return 0 if self._store is None else self._store.spool.bytes
+
     # What app calls; none of it waits.
+
+    def away_ns(self) -> int | None:
+        """Since when there has been no broker; None while there is one."""
+        return None if self.connected else self._lost_ns
 
     def describe(self, devices: Sequence[Device], columns: Sequence[Column]) -> None:
         """The devices and columns that rows speak of from now on."""
-        self._schema, bodies = records.schema_bodies(devices, columns, OPS)
-        self._index = {device.id: number for number, device in enumerate(devices)}
-        sealed = []
-        for number, body in enumerate(bodies):
-            channel = f"schema/{number}" if number else "schema"
-            sealed.append((channel, self._sealer.seal(channel, "schema", body)[1]))
-        self._schema_sealed = tuple(sealed)
-        self._wake_showing.set()
+        self._shown.describe(devices, columns)
 
     def telemetry(self, at_ns: int, rows: Sequence[Row], stream: str = "main") -> None:
         """One round of readings; describe() has named every device in it."""
-        assert self._schema, "telemetry before describe()"
-        bodies = records.batch_bodies(self._schema, self._index, at_ns, rows, self._is_late)
+        assert self._shown.schema, "telemetry before describe()"
+        if not self._thinning.keeps(stream, at_ns, 0 if self.connected else at_ns - self._lost_ns):
+            self.counters["thinned"] += 1
+            return
+        bodies = records.batch_bodies(self._shown.schema, self._shown.index, at_ns, rows, self._is_late)
         self._backroom.put(Told(f"tele/{stream}", "tele", Rank.TELEMETRY, at_ns, bodies))
 
     def told(self, note: Note) -> None:
@@ -152,7 +161,7 @@ class Uplink:
         if isinstance(note, CommandNote):
             self.commands.told(note)
         else:
-            bodies = records.event_bodies(note, self._index)
+            bodies = records.event_bodies(note, self._shown.index)
             self._backroom.put(Told("evt", "evt", Rank.EVENT, note.at_ns, bodies))
 
     def event(self, body: Body, at_ns: int | None = None) -> None:
@@ -162,11 +171,7 @@ class Uplink:
 
     def state(self, body: Body) -> None:
         """What `ctl` shows (records.ctl_body); published when more than measured watts changed, and every 60 s."""
-        self._state = body
-        core = _without_measurements(body)
-        if core != self._state_core:
-            self._state_core = core
-            self._wake_showing.set()
+        self._shown.state(body)
 
     def stop(self, reason: str) -> None:
         """Say goodbye and end run()."""
@@ -178,23 +183,35 @@ class Uplink:
     async def restore(self) -> None:
         """Take up what the journal kept: leases go to the sink, what an earlier start lost is declared."""
         self._prev = self._earlier.restore()
-        for lost in self._earlier:
-            self._declare(lost)
+        if self._store is None or not self._store.spool.earlier:
+            self._declare_earlier()
         self._mark()
         await self.commands.restore()
 
-    def _declare(self, lost: EarlierLoss) -> None:
-        boot, channel, mark = lost
-        seq, data = self._sealer.seal(channel, "gap", records.gap_body(mark, None, boot, "restart"))
-        self.outbox.put(channel, seq, data, Rank.GAP, done=lambda: self._earlier.declared(lost))
+    def _declare_earlier(self) -> None:
+        for lost in self._earlier.take_undeclared():
+            boot, channel, mark = lost
+            body = records.gap_body(mark, None, boot, "restart")
+            self._declare(channel, body, done=partial(self._earlier.declared, lost))
+
+    def _declare(
+        self, channel: str, body: Body, low: int | None = None, done: Callable[[], None] | None = None
+    ) -> None:
+        seq, data = self._sealer.seal(channel, "gap", body)
+        self.outbox.put(channel, seq, data, Rank.GAP, self._clock.monotonic_ns(), low=low, done=done)
 
     async def run(self) -> None:
-        """Until stop(): seal what there is, keep a connection."""
+        """Until stop(): seal what there is, keep a connection, and put on the disk what has to wait."""
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            sealing = tasks.create_task(self._backroom.run(), name="uplink:seal")
+            working = [tasks.create_task(self._backroom.run(), name="uplink:seal")]
+            if self._store is not None:
+                working.append(tasks.create_task(self._store.run(), name="uplink:store"))
             await self._stay_connected()
-            sealing.cancel()
+            for task in working:
+                task.cancel()
+        if self._store is not None:
+            await self._store.finish()
 
     async def _stay_connected(self) -> None:
         tries = 0
@@ -208,11 +225,12 @@ class Uplink:
                 self.trouble = trouble
             if self.connected:
                 self.connected = False
+                self._lost_ns = self._clock.monotonic_ns()
                 tries = 0
             if not self._stopping.is_set():
                 pause_s = PAUSES_S[min(tries, len(PAUSES_S) - 1)] * self._jitter.uniform(0.5, 1.0)
                 tries += 1
-                await _wait(self._stopping, pause_s)
+                await wait(self._stopping, pause_s)
 
     async def _connect_once(self) -> None:
         """One connection from CONNECT to its end; raises Lost (or a group of them) unless stop() ended it."""
@@ -221,11 +239,9 @@ class Uplink:
         connection = await self._wire.open(Will(self._sealer.address("conn").topic(self._root), death))
         try:
             await connection.subscribe([self._topic_of(agent) for agent in (self.settings.agent, ALL_AGENTS)])
-            self.outbox.begin_connection()
+            self.outbox.requeue()
             await self._publish(connection, "conn", self._sealer.seal("conn", "conn", self._birth())[1], retain=True)
-            self._wake_showing.clear()
-            await self._show_schema(connection)
-            await self._show_state(connection)
+            await self._shown.begin(partial(self._publish, connection, retain=True))
             self.connected = True
             self.trouble = ""
             log.info("broker: connected (connection %d)", self.connections)
@@ -234,10 +250,13 @@ class Uplink:
         except BaseException:
             connection.abort()
             raise
+        finally:
+            self.outbox.requeue()
         await connection.close()
 
     async def _say_goodbye(self, connection: Connection) -> None:
-        self._mark(complete=not len(self.outbox) + len(self._backroom))
+        waiting = len(self.outbox) + len(self._backroom)
+        self._mark(complete=not waiting and (self._store is None or self._store.spool.empty))
         goodbye = {"st": "stopped", "conn": self.connections, "why": self._stop_reason}
         try:
             async with asyncio.timeout(STOP_WITHIN_S):
@@ -294,18 +313,24 @@ class Uplink:
         while True:
             self._wake_sending.clear()
             for loss in self.outbox.take_losses():
-                body = records.gap_body(loss.first, loss.last, self._sealer.boot, loss.why)
-                seq, data = self._sealer.seal(loss.channel, "gap", body)
-                self.outbox.put(loss.channel, seq, data, Rank.GAP, low=loss.first)
+                body = records.gap_body(loss.first, loss.last, loss.of or self._sealer.boot, loss.why)
+                self._declare(loss.channel, body, loss.first if loss.of is None else None)
             item = self.outbox.take()
             if item is not None:
                 return item
             await self._wake_sending.wait()
 
     async def _send_backlog(self, connection: Connection) -> None:
-        while (item := self.outbox.take_backlog()) is not None:
-            await self._deliver(connection, item)
-            await asyncio.sleep(BACKLOG_EVERY_S)
+        while True:
+            if self._store is not None:
+                await self._store.send(partial(self._publish, connection), BACKLOG_EVERY_S)
+                if not self._store.spool.earlier:
+                    self._declare_earlier()
+                    self._wake_sender()
+            while (item := self.outbox.take_backlog()) is not None:
+                await self._deliver(connection, item)
+                await asyncio.sleep(BACKLOG_EVERY_S)
+            await asyncio.sleep(STORE_EVERY_S)
 
     async def _deliver(self, connection: Connection, item: Item) -> None:
         await self._publish(connection, item.channel, item.data)
@@ -313,26 +338,7 @@ class Uplink:
         self._progress.set()
 
     async def _show(self, connection: Connection) -> None:
-        shown = self._schema_sealed
-        while True:
-            if not await _wait(self._wake_showing, STATE_EVERY_S):
-                self._mark()
-            self._wake_showing.clear()
-            if shown is not self._schema_sealed:
-                shown = self._schema_sealed
-                await self._show_schema(connection)
-            await self._show_state(connection)
-            await asyncio.sleep(STATE_EVERY_S_MIN)
-
-    async def _show_schema(self, connection: Connection) -> None:
-        for channel, data in self._schema_sealed:
-            await self._publish(connection, channel, data, retain=True)
-
-    async def _show_state(self, connection: Connection) -> None:
-        if self._state is not None:
-            leases = [records.lease_body(lease) for lease in self.commands.leases()]
-            data = self._sealer.seal("ctl", "ctl", {**self._state, "leases": leases})[1]
-            await self._publish(connection, "ctl", data, retain=True)
+        await self._shown.keep_showing(partial(self._publish, connection, retain=True), self._mark)
 
     async def _publish(self, connection: Connection, channel: str, data: bytes, *, retain: bool = False) -> None:
         await connection.publish(self._sealer.address(channel).topic(self._root), data, retain=retain)
@@ -342,6 +348,9 @@ class Uplink:
         if len(self._sealer.next_seq) > self._channels_marked:
             self._mark()  # a kill must find this channel in the journal, or nobody would declare what it lost
 
+    def _wake_sender(self) -> None:
+        self._wake_sending.set()
+
     def _is_late(self) -> bool:
         return not self.connected
 
@@ -349,9 +358,9 @@ class Uplink:
         """A command's status, from commands.py."""
         channel = f"ack/{issuer}"
         seq, data = self._sealer.seal(channel, "ack", body)
-        self.outbox.put(channel, seq, data, Rank.ACK, done=done)
+        self.outbox.put(channel, seq, data, Rank.ACK, self._clock.monotonic_ns(), done=done)
         self._wake_sending.set()
-        self._wake_showing.set()  # leases may have changed
+        self._shown.wake()  # leases may have changed
 
     def _alarm(self, why: str) -> None:
         log.warning("%s", why)
@@ -390,18 +399,3 @@ class Uplink:
 def _first(group: BaseExceptionGroup[Lost]) -> str:
     inner = group.exceptions[0]
     return _first(inner) if isinstance(inner, BaseExceptionGroup) else str(inner)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> bool:
-    """Whether the event came within this time."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True
-
-
-def _without_measurements(body: Body) -> object:
-    circuits = [{**circuit, "net_kw": None, "why": None} for circuit in body["circuits"]]
-    return {**body, "circuits": circuits}

@@ -31,6 +31,9 @@ class Sealer:
     def address(self, channel: str) -> Address:
         return Address(self._site, self._agent, channel)
 
+    def now_ns(self) -> int:
+        return self._clock.monotonic_ns()
+
     def up_ms(self, at_ns: int) -> int:
         """Milliseconds from the agent's start to this time."""
         return max(0, (at_ns - self._boot_ns) // NS_PER_MS)

@@ -170,8 +170,8 @@ class GpuHost:
                 self._ask(talk.send)
             elif isinstance(message, Readings):
                 self._heard(message, talk.send)
-            elif isinstance(message, Listed):
-                self._learn(message.gpus)
+            elif isinstance(message, Listed) and (message.gpus or message.health == "ok"):
+                self._learn(message.gpus)  # an empty one of a worker that has not looked yet says nothing
 
     async def _poll(self, send: Callable[[FromClient], None]) -> NoReturn:
         while True:

@@ -1,6 +1,8 @@
-/* The bench's fleet: N cold miners and the meter in front of them, in one program that stamps what it reads.
+/* The bench's fleet: N cold miners, the meter in front of them and perhaps a PLC, in one program that stamps what it
+ * reads.
  *
- *   fleet NET N WATTS REFRESH_MS avalon|luxos     prints "control PORT meter PORT" once everything listens
+ *   fleet NET N WATTS REFRESH_MS avalon|luxos none|contactor|tank     prints "control PORT meter PORT plc PORT" once
+ *                                                                     everything listens; without a PLC its port is 0
  *
  * Miner i listens on 127.NET.(i / 250).(i % 250 + 1):4028 and answers as an Avalon A12 does: one request a connection, a
  * reply that ends in NUL, then close. Text and JSON requests; version, summary, devs, stats and its kin, ascset softoff
@@ -12,16 +14,25 @@
  * lapses a minute after its last use, and who comes meanwhile is refused (402). "Told" is the last byte of a curtail that
  * was in its session. Reports: version, config, power, devs, summary.
  *
+ * A contactor feeds the first FED miners: while it is open they draw nothing and reset whoever connects, and once it is
+ * closed they are as they were. A tank cools all of them. A miner that hangs takes connections and never reads.
+ *
  * Control, one line each way on loopback TCP (times are CLOCK_MONOTONIC, ns):
  *   frequency HZ     forgets who was told, sets the meter's register      -> changed NS
+ *   flow LPM         forgets who was told, sets the tank's register       -> changed NS
  *   told N MS        when N miners are told, or after MS                  -> told COUNT FIRST_NS LAST_NS SERVED_NS VERBS
- *   on N MS          when N miners are on, or after MS                    -> on COUNT
- *   wake             all on at once, without a wire                       -> on N
+ *   on N MS          when N miners are on and fed, or after MS            -> on COUNT
+ *   opened MS        when the contactor's coil is 0, or after MS          -> opened NS SERVED_NS
+ *   wake             all on at once, without a wire, the contactor closed -> on N
+ *   hang N           the last N hang, the others don't                    -> hung N
+ *   polls            when the newest fast polls of the meter came         -> polls NS NS ...
  */
 
 #define _GNU_SOURCE
 #include "bench.h"
+#include "fleet.h"
 #include "meter.h"
+#include "plc.h"
 
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -30,235 +41,76 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 256, REPLY_MAX = 12000, REQUEST_MAX = 4096, BACKLOG = 100, ASLEEP_W = 15, FILES_SPARE = 64 };
+enum { EVENTS = 256, REQUEST_MAX = 4096, BACKLOG = 100, FILES_SPARE = 64, FED = 25 };
 
-enum kind { LISTENER, CONNECTION, CONTROL, OPERATOR };
+enum kind { LISTENER, CONNECTION, CONTROL, OPERATOR, SWITCHED, HUNG };
 
-struct miner {
-    bool on;
-    uint32_t session;      /* 0: nobody's */
-    int64_t session_until_ns;
-    int64_t told_ns; /* 0: not since the frequency was set */
-};
-
-/* What the operator waits for: a count of miners told or on, or a deadline. */
+/* What the operator waits for: a count of miners told or on, the contactor, or a deadline. */
 struct wait {
-    enum { NOTHING, TOLD, ON } what;
+    enum { NOTHING, TOLD, ON, OPENED } what;
     int count;
     int64_t until_ns;
 };
 
-static const int64_t SESSION_NS = 60000000000;
-
-static bool luxos;
-static uint32_t sessions_count;
 static struct miner miners[MINERS_MAX];
-static int miners_count, on_count, told_count, verbs_count, watts, events, operator_fd = -1;
+static int miners_count, watts, on_count, told_count, verbs_count, events, operator_fd = -1;
 static int64_t first_ns, last_ns;
 static struct wait waiting;
+static int hung_count;
+static bool fed = true, flow_watched; /* fed: the contactor is closed; flow_watched: not the frequency is timed */
 static struct meter meter;
-static char chips[8000]; /* the per-chip figures that make a real reply long */
+static struct plc plc;
 
 static void watch(int fd, enum kind kind, int miner) {
     struct epoll_event event = {.events = EPOLLIN, .data.u64 = (uint64_t)kind << 60 | (uint64_t)miner << 32 | (uint32_t)fd};
     if (epoll_ctl(events, EPOLL_CTL_ADD, fd, &event) != 0) fail("epoll_ctl");
 }
 
+/* One that hangs reads nothing; its kernel notices all the same that the other side gave up. */
+static void watch_hung(int fd) {
+    struct epoll_event event = {.events = EPOLLRDHUP, .data.u64 = (uint64_t)HUNG << 60 | (uint32_t)fd};
+    if (epoll_ctl(events, EPOLL_CTL_ADD, fd, &event) != 0) fail("epoll_ctl");
+}
+
+static bool is_dark(int miner) {
+    return !fed && miner < FED;
+}
+
+static int on_and_fed(void) {
+    int count = on_count;
+    if (fed) return count;
+    for (int i = 0; i < FED && i < miners_count; i++) count -= miners[i].on;
+    return count;
+}
+
 static void tell_meter(void) {
+    int on = on_and_fed(), dark = fed ? 0 : FED < miners_count ? FED : miners_count;
     pthread_mutex_lock(&meter.lock);
-    meter.miners_w = (double)on_count * watts + (double)(miners_count - on_count) * ASLEEP_W;
+    meter.miners_w = (double)on * watts + (double)(miners_count - on - dark) * ASLEEP_W;
     pthread_mutex_unlock(&meter.lock);
 }
 
-static void set_on(struct miner *miner, bool on) {
+void set_on(struct miner *miner, bool on) {
     if (miner->on == on) return;
     miner->on = on;
     on_count += on ? 1 : -1;
     tell_meter();
 }
 
-static void stamp_told(struct miner *miner, int64_t at_ns) {
+void stamp_told(struct miner *miner, int64_t at_ns) {
     verbs_count++;
     if (miner->told_ns != 0) return;
     miner->told_ns = last_ns = at_ns;
     if (told_count++ == 0) first_ns = at_ns;
 }
 
-/* --- what a miner says ------------------------------------------------------------------------------------------------ */
-
-static void write_chips(void) {
-    static const char *const NAMES[] = {"PVT_T", "PVT_V", "MW"};
-    static const int VALUES[] = {65, 306, 622};
-    char *end = chips;
-    for (int name = 0; name < 3; name++)
-        for (int board = 0; board < 3; board++) {
-            end += sprintf(end, "%s%d[", NAMES[name], board);
-            for (int chip = 0; chip < 120; chip++) end += sprintf(end, " %d", VALUES[name] + chip % 7);
-            end += sprintf(end, "] ");
-        }
-}
-
-/* One whole reply in the form it was asked in, NUL included; its size. */
-static int reply_with(char *to, bool json, const char *letter, int code, const char *message, const char *section) {
-    long now_s = (long)time(NULL);
-    int size = json ? snprintf(to, REPLY_MAX,
-                               "{\"STATUS\":[{\"STATUS\":\"%s\",\"When\":%ld,\"Code\":%d,\"Msg\":\"%s\",\"Description\":\"cgminer 4.11.1\"}]%s%s,\"id\":1}",
-                               letter, now_s, code, message, *section ? "," : "", section)
-                    : snprintf(to, REPLY_MAX, "STATUS=%s,When=%ld,Code=%d,Msg=%s,Description=cgminer 4.11.1|%s%s", letter, now_s, code,
-                               message, section, *section ? "|" : "");
-    return size + 1;
-}
-
-static int reply_version(char *to, bool json) {
-    return reply_with(to, json, "S", 22, "CGMiner versions",
-                      json ? "\"VERSION\":[{\"CGMiner\":\"4.11.1\",\"API\":\"3.7\",\"PROD\":\"AvalonMiner 1246\",\"MODEL\":\"1246\",\"DNA\":\"02010000cbd2fd6d\"}]"
-                           : "VERSION,CGMiner=4.11.1,API=3.7,PROD=AvalonMiner 1246,MODEL=1246,DNA=02010000cbd2fd6d");
-}
-
-static int reply_summary(char *to, bool json, const struct miner *miner) {
-    char section[256];
-    snprintf(section, sizeof section,
-             json ? "\"SUMMARY\":[{\"Elapsed\":24684,\"MHS av\":79656630.0,\"MHS 5s\":%s,\"Accepted\":4103,\"Rejected\":12}]"
-                  : "SUMMARY,Elapsed=24684,MHS av=79656630.0,MHS 5s=%s,Accepted=4103,Rejected=12",
-             miner->on ? "81072680.0" : "0.0");
-    return reply_with(to, json, "S", 11, "Summary", section);
-}
-
-static int reply_stats(char *to, bool json, const struct miner *miner) {
-    static char section[REPLY_MAX];
-    int wall_w = miner->on ? watts : ASLEEP_W, elapsed_s = (int)(now_ns() / 1000000000 % 100000);
-    snprintf(section, sizeof section,
-             "%sVer[1246-83-21072802_4ec6bb0_211fc46] DNA[02010000cbd2fd6d] SYSTEMSTATU[Work: In %s, Hash Board: 3 ] Elapsed[%d] "
-             "Temp[30] TMax[%d] TAvg[%d] Fan1[5344] Fan2[5392] PS[0 1214 %d %d %d 1320 %d] GHSspd[%s] DHspd[2.732%%] GHSmm[83923.04] "
-             "GHSavg[79656.63] TA[360] Core[A3201] PING[443] SoftOFF[%d] ECHU[0 0 0] ECMM[0] %sCRC[0 0 0] MPO[%d] WORKMODE[1]%s",
-             json ? "\"STATS\":[{\"STATS\":0,\"ID\":\"AVA100\",\"Elapsed\":24684,\"MM ID0\":\"" : "STATS=0,ID=AVA100,Elapsed=24684,MM ID0=",
-             miner->on ? "Work" : "Idle", elapsed_s, miner->on ? 77 : 0, miner->on ? 65 : 0, miner->on ? 1316 : 4,
-             wall_w * 1000 / 1320, wall_w * 91 / 100, wall_w, miner->on ? "81072.68" : "0.00", miner->on ? 0 : 4, chips, watts,
-             json ? "\",\"MM Count\":1}]" : ",MM Count=1");
-    return reply_with(to, json, "S", 70, "CGMiner stats", section);
-}
-
-/* ascset 0,softoff,1:T or 0,softon,1:T */
-static int reply_ascset(char *to, bool json, struct miner *miner, const char *request, int64_t read_ns) {
-    const char *off = strstr(request, "softoff"), *on = strstr(request, "softon"), *verb = off ? off : on;
-    char message[96];
-    if (verb == NULL) return reply_with(to, json, "E", 120, "ASC 0 set failed: unknown option", "");
-    const char *when = strstr(verb, "1:");
-    if (off != NULL) stamp_told(miner, read_ns);
-    set_on(miner, off == NULL);
-    snprintf(message, sizeof message, "ASC 0 set info: success %s:%ld", off ? "softoff" : "softon", when ? strtol(when + 2, NULL, 10) : 0);
-    return reply_with(to, json, "I", 118, message, "");
-}
-
-/* --- LuxOS ---------------------------------------------------------------------------------------------------------------- */
-
-static int reply_luxos(char *to, const char *letter, int code, const char *message, const char *section) {
-    return 1 + snprintf(to, REPLY_MAX,
-                        "{%s%s\"STATUS\":[{\"Code\":%d,\"Description\":\"LUXminer 2025.4.8.220305-57b389c7\",\"Msg\":\"%s\",\"STATUS\":\"%s\","
-                        "\"When\":%ld}],\"id\":1}",
-                        section, *section ? "," : "", code, message, letter, (long)time(NULL));
-}
-
-static int reply_config(char *to, const struct miner *miner) {
-    static char section[2048];
-    snprintf(section, sizeof section,
-             "\"CONFIG\":[{\"ASC Count\":3,\"BcastAddr\":\"10.1.255.255\",\"ControlBoardType\":\"cvitek\",\"Cooling\":\"Air\","
-             "\"CurtailMode\":\"%s\",\"DHCP\":true,\"DNS Servers\":\"\",\"FPGABuildIdStr\":\"2018-35-18 35:00\",\"FeeStatus\":\"Ok\","
-             "\"GreenLed\":\"auto\",\"Hostname\":\"bench\",\"Hotplug\":\"None\",\"ImmersionMode\":false,\"IsAtmEnabled\":true,"
-             "\"IsPowerSupplyOn\":%s,\"IsSingleVoltage\":true,\"IsTuning\":false,\"Log Interval\":0,\"LogFileLevel\":\"info\","
-             "\"Model\":\"Antminer S19k Pro\",\"NameplateTHS\":121.8,\"OS\":\"LuxOS\",\"PGA Count\":0,\"PSULabel\":\"APW121215e\","
-             "\"Pool Count\":4,\"Profile\":\"290MHz\",\"ProfileStep\":\"-12\",\"RedLed\":\"auto\",\"Strategy\":\"Failover\","
-             "\"SystemStatus\":\"Normal\",\"UpdateOnStartup\":\"off\",\"UpdateSource\":\"\"}]",
-             miner->on ? "None" : "Sleep", miner->on ? "true" : "false");
-    return reply_luxos(to, "S", 33, "LUXminer config", section);
-}
-
-static int reply_devs(char *to, const struct miner *miner) {
-    static char section[4096];
-    char *end = section + sprintf(section, "\"DEVS\":[");
-    for (int board = 0; board < 3; board++)
-        end += sprintf(end,
-                       "%s{\"ASC\":%d,\"Accepted\":499,\"Board\":\"BHB56903\",\"Connector\":\"J%d\",\"Device Elapsed\":3428,"
-                       "\"Device Hardware%%\":0,\"Device Rejected%%\":0,\"Diff1 Work\":14290944,\"Difficulty Accepted\":14290944,"
-                       "\"Difficulty Rejected\":0,\"Enabled\":\"Y\",\"Hardware Errors\":0,\"ID\":%d,\"IsRamping\":false,"
-                       "\"IsUserShutdown\":false,\"Last Share Difficulty\":32768,\"Last Share Pool\":3,\"Last Share Time\":1760242393,"
-                       "\"MHS 15m\":20581707.53531604,\"MHS 1m\":20635064.434732575,\"MHS 30m\":20493265.756300416,"
-                       "\"MHS 5m\":20698876.036386784,\"MHS 5s\":%s,\"MHS 60m\":19010712.80173061,\"MHS av\":19067677.327556245,"
-                       "\"Name\":\"\",\"Nominal MHS\":20651400.0,\"Profile\":\"290MHz\",\"Rejected\":0,\"Status\":\"Alive\","
-                       "\"Temperature\":%d,\"Total MH\":19067677.327556245,\"Utility\":0}",
-                       board ? "," : "", board, board + 6, board, miner->on ? "20751652.263361264" : "0", miner->on ? 47 : 28);
-    strcpy(end, "]");
-    return reply_luxos(to, "S", 9, "3 ASC(s)", section);
-}
-
-/* Whether the first parameter is the name of the session that the miner has; then it lasts anew. */
-static bool in_session(struct miner *miner, const char *request, int64_t read_ns) {
-    const char *at = strstr(request, "\"parameter\"");
-    unsigned name = 0;
-    if (at == NULL || sscanf(at + strlen("\"parameter\""), " : \"%8x", &name) != 1) return false;
-    if (name == 0 || name != miner->session || read_ns > miner->session_until_ns) return false;
-    miner->session_until_ns = read_ns + SESSION_NS;
-    return true;
-}
-
-static int reply_logon(char *to, struct miner *miner, int64_t read_ns) {
-    char section[64];
-    if (miner->session != 0 && read_ns <= miner->session_until_ns) return reply_luxos(to, "E", 402, "Another session is active", "");
-    miner->session = ++sessions_count;
-    miner->session_until_ns = read_ns + SESSION_NS;
-    snprintf(section, sizeof section, "\"SESSION\":[{\"SessionID\":\"%08x\"}]", miner->session);
-    return reply_luxos(to, "S", 316, "Session created", section);
-}
-
-static int reply_curtail(char *to, struct miner *miner, const char *request, int64_t read_ns) {
-    bool sleep = strstr(request, ",sleep\"") != NULL;
-    if (sleep) stamp_told(miner, read_ns);
-    set_on(miner, !sleep);
-    return reply_luxos(to, "S", 335, "Curtailment command sent",
-                       sleep ? "\"CURTAIL\":[{\"Action\":\"sleep mode\"}]" : "\"CURTAIL\":[{\"Action\":\"wake up\"}]");
-}
-
-static int reply_to_luxos(char *to, struct miner *miner, const char *command, const char *request, int64_t read_ns) {
-    char section[128];
-    if (strcmp(command, "logon") == 0) return reply_logon(to, miner, read_ns);
-    if (strcmp(command, "curtail") == 0 || strcmp(command, "logoff") == 0) {
-        if (!in_session(miner, request, read_ns)) return reply_luxos(to, "E", 401, "Invalid session", "");
-        if (command[0] == 'c') return reply_curtail(to, miner, request, read_ns);
-        miner->session = 0;
-        return reply_luxos(to, "S", 317, "Session terminated", "");
-    }
-    if (strcmp(command, "config") == 0) return reply_config(to, miner);
-    if (strcmp(command, "devs") == 0) return reply_devs(to, miner);
-    snprintf(section, sizeof section, "\"POWER\":[{\"PSU\":true,\"Watts\":%d}]", miner->on ? watts : ASLEEP_W);
-    if (strcmp(command, "power") == 0) return reply_luxos(to, "S", 311, "Power usage", section);
-    snprintf(section, sizeof section, "\"SUMMARY\":[{\"Elapsed\":3453,\"GHS 5s\":%s}]", miner->on ? "59756.06" : "0");
-    if (strcmp(command, "summary") == 0) return reply_luxos(to, "S", 11, "Summary", section);
-    if (strcmp(command, "version") == 0)
-        return reply_luxos(to, "S", 22, "LUXminer versions",
-                           "\"VERSION\":[{\"API\":\"3.7\",\"LUXminer\":\"2025.4.8.220305-57b389c7\",\"Type\":\"Antminer S19k Pro\"}]");
-    return reply_luxos(to, "E", 14, "Invalid command", "");
-}
-
 /* --- what is served ------------------------------------------------------------------------------------------------------- */
-
-static int reply_to(char *to, struct miner *miner, const char *request, int64_t read_ns) {
-    bool json = request[0] == '{';
-    char command[24] = "";
-    const char *at = json ? strstr(request, "\"command\"") : NULL;
-    if (json) sscanf(at ? at + strlen("\"command\"") : "", " : \"%23[^\"]", command);
-    else sscanf(request, "%23[^|]", command);
-    if (luxos) return reply_to_luxos(to, miner, command, request, read_ns);
-    if (strcmp(command, "ascset") == 0) return reply_ascset(to, json, miner, request, read_ns);
-    if (strcmp(command, "version") == 0) return reply_version(to, json);
-    if (strcmp(command, "summary") == 0) return reply_summary(to, json, miner);
-    if (strstr(command, "stats") != NULL) return reply_stats(to, json, miner);
-    return reply_with(to, json, "E", 14, "Invalid command", "");
-}
 
 /* Serves a connection; false while nothing has come yet. */
 static bool serve_miner(int fd, struct miner *miner) {
@@ -276,9 +128,19 @@ static bool serve_miner(int fd, struct miner *miner) {
 }
 
 static void accept_miner(int listener, int miner) {
+    static const struct linger RESET = {.l_onoff = 1, .l_linger = 0};
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) {
         if (errno != EAGAIN && errno != ECONNABORTED) fail("accept4");
+        return;
+    }
+    if (is_dark(miner)) {
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &RESET, sizeof RESET);
+        close(fd);
+        return;
+    }
+    if (miner >= miners_count - hung_count) {
+        watch_hung(fd);
         return;
     }
     if (!serve_miner(fd, &miners[miner])) watch(fd, CONNECTION, miner);
@@ -290,19 +152,26 @@ static void answer_operator(const char *line) {
     if (send(operator_fd, line, strlen(line), MSG_NOSIGNAL) < 0) perror("fleet: operator");
 }
 
+static int64_t served_ns(void) {
+    pthread_mutex_t *lock = flow_watched ? &plc.lock : &meter.lock;
+    pthread_mutex_lock(lock);
+    int64_t at_ns = flow_watched ? plc.served_ns : meter.served_ns;
+    pthread_mutex_unlock(lock);
+    return at_ns;
+}
+
 static void maybe_end_wait(void) {
     char line[128];
     if (waiting.what == NOTHING) return;
-    int count = waiting.what == TOLD ? told_count : on_count;
+    int count = waiting.what == TOLD ? told_count : waiting.what == ON ? on_and_fed() : plc_opened(&plc) != 0;
     if (count < waiting.count && now_ns() < waiting.until_ns) return;
-    pthread_mutex_lock(&meter.lock);
-    int64_t served_ns = meter.served_ns;
-    pthread_mutex_unlock(&meter.lock);
     if (waiting.what == TOLD)
         snprintf(line, sizeof line, "told %d %lld %lld %lld %d\n", told_count, (long long)first_ns, (long long)last_ns,
-                 (long long)served_ns, verbs_count);
+                 (long long)served_ns(), verbs_count);
+    else if (waiting.what == OPENED)
+        snprintf(line, sizeof line, "opened %lld %lld\n", (long long)plc_opened(&plc), (long long)served_ns());
     else
-        snprintf(line, sizeof line, "on %d\n", on_count);
+        snprintf(line, sizeof line, "on %d\n", count);
     waiting.what = NOTHING;
     answer_operator(line);
 }
@@ -310,18 +179,52 @@ static void maybe_end_wait(void) {
 static void wake(void) {
     for (int i = 0; i < miners_count; i++) miners[i].on = true;
     on_count = miners_count;
+    plc_close(&plc);
+    fed = true;
     tell_meter();
 }
 
+static void forget_told(void) {
+    for (int i = 0; i < miners_count; i++) miners[i].told_ns = 0;
+    told_count = verbs_count = 0;
+    first_ns = last_ns = 0;
+    plc_forget(&plc);
+}
+
+static void answer_polls(void) {
+    static int64_t polls_ns[POLLS_KEPT];
+    static char line[POLLS_KEPT * 20 + 16];
+    pthread_mutex_lock(&meter.lock);
+    int count = meter.polls_count, first = count > POLLS_KEPT ? count - POLLS_KEPT : 0;
+    for (int i = first; i < count; i++) polls_ns[i - first] = meter.polls_ns[i % POLLS_KEPT];
+    pthread_mutex_unlock(&meter.lock);
+    char *end = line + sprintf(line, "polls");
+    for (int i = 0; i < count - first; i++) end += sprintf(end, " %lld", (long long)polls_ns[i]);
+    strcpy(end, "\n");
+    answer_operator(line);
+}
+
 static void obey(const char *line) {
-    double hz;
+    double value;
     int count, ms;
     char reply[64] = "unknown\n";
-    if (sscanf(line, "frequency %lf", &hz) == 1) {
-        for (int i = 0; i < miners_count; i++) miners[i].told_ns = 0;
-        told_count = verbs_count = 0;
-        first_ns = last_ns = 0;
-        snprintf(reply, sizeof reply, "changed %lld\n", (long long)meter_set_frequency(&meter, hz));
+    if (sscanf(line, "frequency %lf", &value) == 1) {
+        forget_told();
+        flow_watched = false;
+        snprintf(reply, sizeof reply, "changed %lld\n", (long long)meter_set_frequency(&meter, value));
+    } else if (sscanf(line, "flow %lf", &value) == 1) {
+        forget_told();
+        flow_watched = true;
+        snprintf(reply, sizeof reply, "changed %lld\n", (long long)plc_set_flow(&plc, value));
+    } else if (sscanf(line, "hang %d", &count) == 1) {
+        hung_count = count;
+        snprintf(reply, sizeof reply, "hung %d\n", hung_count);
+    } else if (strncmp(line, "polls", 5) == 0) {
+        answer_polls();
+        return;
+    } else if (sscanf(line, "opened %d", &ms) == 1) {
+        waiting = (struct wait){OPENED, 1, now_ns() + ms * (int64_t)1000000};
+        return;
     } else if (strncmp(line, "wake", 4) == 0) {
         wake();
         snprintf(reply, sizeof reply, "on %d\n", on_count);
@@ -340,12 +243,21 @@ static void hear_operator(int fd) {
     obey(line);
 }
 
+static void follow_contactor(void) {
+    eventfd_t moves;
+    eventfd_read(plc.switched, &moves);
+    fed = plc_closed(&plc);
+    tell_meter();
+}
+
 static void serve(struct epoll_event event) {
     int fd = (int)(uint32_t)event.data.u64, miner = (int)(event.data.u64 >> 32 & 0xFFFFFFF);
     switch ((enum kind)(event.data.u64 >> 60)) {
     case LISTENER: accept_miner(fd, miner); break;
     case CONNECTION: serve_miner(fd, &miners[miner]); break;
     case OPERATOR: hear_operator(fd); break;
+    case SWITCHED: follow_contactor(); break;
+    case HUNG: close(fd); break;
     case CONTROL:
         operator_fd = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
         if (operator_fd < 0) fail("accept4");
@@ -355,18 +267,17 @@ static void serve(struct epoll_event event) {
 }
 
 int main(int argc, char **argv) {
-    if (argc != 6) {
-        fprintf(stderr, "usage: fleet NET N WATTS REFRESH_MS avalon|luxos\n");
+    if (argc != 7) {
+        fprintf(stderr, "usage: fleet NET N WATTS REFRESH_MS avalon|luxos none|contactor|tank\n");
         return 2;
     }
     int net = atoi(argv[1]), control = listen_on(loopback(0), 1);
     miners_count = atoi(argv[2]);
     watts = atoi(argv[3]);
-    luxos = strcmp(argv[5], "luxos") == 0;
+    replies_begin(watts, strcmp(argv[5], "luxos") == 0);
     if (net < 1 || net > 255 || miners_count < 1 || miners_count > MINERS_MAX || watts < 1) fail("arguments out of range");
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     room_for_files(2 * miners_count + FILES_SPARE);
-    write_chips();
     events = epoll_create1(EPOLL_CLOEXEC);
     for (int i = 0; i < miners_count; i++) watch(listen_on(miner_address(net, i), BACKLOG), LISTENER, i);
     watch(control, CONTROL, 0);
@@ -374,8 +285,12 @@ int main(int argc, char **argv) {
     meter.unmetered_w = 60000;
     meter.frequency_hz = 50;
     wake();
-    int meter_port = meter_start(&meter);
-    printf("control %d meter %d\n", port_of(control), meter_port);
+    int meter_port = meter_start(&meter), plc_port = 0;
+    if (strcmp(argv[6], "none") != 0) {
+        plc_port = plc_start(&plc, strcmp(argv[6], "tank") == 0);
+        watch(plc.switched, SWITCHED, 0);
+    }
+    printf("control %d meter %d plc %d\n", port_of(control), meter_port, plc_port);
     fflush(stdout);
     for (;;) {
         struct epoll_event ready[EVENTS];

@@ -12,18 +12,10 @@
 #include "meter.h"
 
 #include "bench.h"
+#include "server.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <math.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
-enum { CLIENTS_MAX = 16, FRAME_MAX = 260, REGISTERS_MAX = 125, HEAD = 7 };
 
 /* Well under what one miner draws, so that a shed of the whole fleet needs the whole fleet every time. */
 enum { NOISE_W = 20 };
@@ -44,12 +36,6 @@ static const struct {
 static const struct {
     uint16_t first, last;
 } READABLE[] = {{1317, 1440}, {9851, 9864}, {19000, 19121}};
-
-struct client {
-    int fd;
-    size_t held;
-    uint8_t buffer[FRAME_MAX];
-};
 
 static double noise(struct meter *meter) { /* -1 .. 1; xorshift, seeded: runs can be repeated */
     meter->noise ^= meter->noise << 13;
@@ -81,11 +67,6 @@ static double value_of(const struct meter *meter, enum quantity quantity) {
     return 0;
 }
 
-static void put16(uint8_t *to, uint32_t value) {
-    to[0] = (uint8_t)(value >> 8);
-    to[1] = (uint8_t)value;
-}
-
 /* The registers at .. at + count, big-endian; false where this meter has none. */
 static bool read_registers(struct meter *meter, int at, int count, uint8_t *to) {
     bool readable = false, shows_frequency = false;
@@ -107,79 +88,26 @@ static bool read_registers(struct meter *meter, int at, int count, uint8_t *to) 
         shows_frequency |= REGISTERS[i].quantity == F;
     }
     if (shows_frequency && meter->served_ns == 0) meter->served_ns = at_ns;
+    if (shows_frequency) meter->polls_ns[meter->polls_count++ % POLLS_KEPT] = at_ns;
     pthread_mutex_unlock(&meter->lock);
     return true;
 }
 
-/* Answers one whole frame; the answer's size. */
-static size_t answer(struct meter *meter, const uint8_t *frame, size_t size, uint8_t *reply) {
-    int function = frame[HEAD], at = frame[HEAD + 1] << 8 | frame[HEAD + 2], count = frame[HEAD + 3] << 8 | frame[HEAD + 4];
-    int code = 0;
-    if (size != HEAD + 5 || (function != 3 && function != 4)) code = 1;
-    else if (count < 1 || count > REGISTERS_MAX) code = 3;
-    else if (!read_registers(meter, at, count, reply + HEAD + 2)) code = 2;
-    size_t body = code ? 2 : 2 + (size_t)count * 2;
-    memcpy(reply, frame, HEAD);
-    put16(reply + 4, (uint32_t)body + 1);
-    reply[HEAD] = (uint8_t)(code ? function | 0x80 : function);
-    reply[HEAD + 1] = (uint8_t)(code ? code : count * 2);
-    return HEAD + body;
-}
-
-/* Serves what a client sent; false when it is gone or speaks no Modbus. */
-static bool serve(struct meter *meter, struct client *client) {
-    ssize_t got = recv(client->fd, client->buffer + client->held, sizeof client->buffer - client->held, 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
-    if (got <= 0) return false;
-    client->held += (size_t)got;
-    while (client->held >= HEAD) {
-        size_t size = 6 + (size_t)(client->buffer[4] << 8 | client->buffer[5]);
-        if (size < HEAD + 5 || size > FRAME_MAX) return false;
-        if (client->held < size) return true;
-        uint8_t reply[HEAD + 2 + REGISTERS_MAX * 2];
-        size_t reply_size = answer(meter, client->buffer, size, reply);
-        if (send(client->fd, reply, reply_size, MSG_NOSIGNAL) != (ssize_t)reply_size) return false;
-        client->held -= size;
-        memmove(client->buffer, client->buffer + size, client->held);
-    }
-    return true;
-}
-
-static void *serve_all(void *argument) {
-    struct meter *meter = argument;
-    struct client clients[CLIENTS_MAX];
-    struct pollfd polled[CLIENTS_MAX + 1] = {{.fd = meter->listener, .events = POLLIN}};
-    int count = 0;
-    for (;;) {
-        for (int i = 0; i < count; i++) polled[i + 1] = (struct pollfd){.fd = clients[i].fd, .events = POLLIN};
-        if (poll(polled, (nfds_t)count + 1, -1) < 0 && errno != EINTR) fail("poll");
-        for (int i = count - 1; i >= 0; i--) {
-            if (polled[i + 1].revents == 0 || serve(meter, &clients[i])) continue;
-            close(clients[i].fd);
-            clients[i] = clients[--count];
-        }
-        if (polled[0].revents == 0) continue;
-        int fd = accept4(meter->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC), yes = 1;
-        if (fd < 0) continue;
-        if (count == CLIENTS_MAX) {
-            close(fd);
-            continue;
-        }
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-        clients[count++] = (struct client){.fd = fd};
-    }
-    return NULL;
+static size_t answer(void *device, const uint8_t *request, size_t size, uint8_t *reply) {
+    int at = get16(request + 1), count = get16(request + 3);
+    if (size != READ_REQUEST || (request[0] != 3 && request[0] != 4)) return refuse(request, ILLEGAL_FUNCTION, reply);
+    if (count < 1 || count > REGISTERS_MAX) return refuse(request, ILLEGAL_VALUE, reply);
+    if (!read_registers(device, at, count, reply + 2)) return refuse(request, ILLEGAL_ADDRESS, reply);
+    reply[0] = request[0];
+    reply[1] = (uint8_t)(count * 2);
+    return 2 + (size_t)count * 2;
 }
 
 int meter_start(struct meter *meter) {
-    pthread_t thread;
     pthread_mutex_init(&meter->lock, NULL);
     meter->noise = 2463534242u;
     meter->renewed_ns = now_ns() - meter->refresh_ns;
-    meter->listener = listen_on(loopback(0), CLIENTS_MAX);
-    errno = pthread_create(&thread, NULL, serve_all, meter);
-    if (errno != 0) fail("pthread_create");
-    return port_of(meter->listener);
+    return server_start(answer, meter);
 }
 
 int64_t meter_set_frequency(struct meter *meter, double hz) {

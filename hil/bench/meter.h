@@ -1,10 +1,12 @@
-/* The fleet's meter: a Modbus TCP server of our own, in a thread, because a meter does not wait for miners. */
+/* The fleet's meter, as a Modbus TCP server of our own. */
 
 #ifndef BALLAST_BENCH_METER_H
 #define BALLAST_BENCH_METER_H
 
 #include <pthread.h>
 #include <stdint.h>
+
+enum { POLLS_KEPT = 8192 };
 
 struct meter {
     /* set before meter_start */
@@ -19,10 +21,11 @@ struct meter {
     int64_t renewed_ns;   /* when the rest was last renewed */
     double shown_w, voltage_v[3], import_wh;
     uint32_t noise;
-    int listener;
+    int64_t polls_ns[POLLS_KEPT]; /* a ring of when the newest fast polls came */
+    int polls_count;
 };
 
-/* Listens on a port of the kernel's choice, serves from a thread of its own, and answers the port. */
+/* Serves it from now on; its port. */
 int meter_start(struct meter *meter);
 
 /* Sets the frequency register now; answers the time of the change. */

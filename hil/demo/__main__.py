@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,7 +24,8 @@ from hil.demo.report import write_report
 from hil.demo.site import SiteFolder, ballast, make_site, miners
 from hil.demo.view import View
 from hil.demo.watch import Watch
-from hil.remote import RigProcess, free_block
+from hil.loopback import free_block, free_port
+from hil.remote import RigProcess
 from hil.rig import MeterConfig, MinerGroup, RigConfig
 from hil.tank import TankConfig
 
@@ -129,9 +129,7 @@ def _gpud(rig: RigProcess, site: SiteFolder, log: Path) -> Iterator[None]:
 @contextlib.contextmanager
 def _broker() -> Iterator[int]:
     """The embedded broker on a free port; it ends with the block, and with this process."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port = free_port()
     command = [sys.executable, "-m", "hil.demo.broker", str(port)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, start_new_session=True) as broker:

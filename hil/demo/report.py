@@ -1,16 +1,17 @@
-"""The demo's report: one HTML file that needs nothing else, readable on a phone and in both colour schemes."""
+"""The demo's report, on the page that every report of the rig shares."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from html import escape
 
-from hil import plot
+from hil import page
 from hil.demo import figures
 from hil.demo.findings import Findings
 from hil.demo.record import Course
-from hil.demo.stamps import Measured, Verdict, written
+from hil.demo.stamps import Verdict, written
 from hil.demo.watch import Sample
-from hil.plot import Line, Mark, Panel, Span
+from hil.drawing import Mark
+from hil.page import Check
+from hil.plot import Line, Panel, Span
 from hil.recording import load_toledo
 
 
@@ -19,18 +20,24 @@ def write_report(
 ) -> str:
     """The whole page."""
     end_s = ((course.ended_ns or course.started_ns) - course.started_ns) / 1e9
-    plots = [plot.draw(panel, 0.0, max(1.0, end_s)) for panel in _panels(course, findings, samples, limits)]
-    failed = [verdict for verdict in findings.verdicts if not verdict.ok]
-    outcome = "All steps as they must be" if not failed else f"{len(failed)} of {len(findings.verdicts)} steps failed"
-    return _PAGE.format(
-        style=_STYLE + plot.STYLE,
-        outcome=escape(outcome),
-        outcome_class="bad" if failed else "good",
-        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        f=figures,
-        verdicts="\n".join(_verdict(verdict) for verdict in findings.verdicts),
-        plots="\n".join(f'<div class="scroll">{drawing}</div>' for drawing in plots),
-        times="\n".join(_time(measured) for measured in findings.times),
+    failed = sum(not verdict.ok for verdict in findings.verdicts)
+    outcome = f"{failed} of {len(findings.verdicts)} steps failed" if failed else "All steps as they must be"
+    made = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    times = [(measured.what, written(measured.ns), measured.since) for measured in findings.times]
+    return page.page(
+        "Ballast demo",
+        [
+            page.heading(_TITLE, not failed, outcome, [f"Made {made} by `make demo`. {_HOW}"]),
+            "<h2>Steps</h2>",
+            page.check_list([_check(verdict) for verdict in findings.verdicts]),
+            "<h2>What happened</h2>",
+            page.paragraph(_HAPPENED),
+            *[page.plot(panel, 0.0, max(1.0, end_s)) for panel in _panels(course, findings, samples, limits)],
+            "<h2>Measured times</h2>",
+            page.paragraph(_TIMES),
+            page.table(("what", "after", "since"), times, numbers=(1,)),
+            page.paragraph(_NOT_PROTECTION),
+        ],
     )
 
 
@@ -78,7 +85,7 @@ def _panels(
             ],
             marks,
             spans,
-            height=280,
+            height=180,
             high=figures.NOMINAL_HZ + 0.1,
         ),
         Panel(
@@ -90,7 +97,7 @@ def _panels(
             ],
             marks,
             spans,
-            height=280,
+            height=180,
             low=0.0,
         ),
         Panel(
@@ -99,7 +106,7 @@ def _panels(
             [Line("miners hashing", [(at(sample.at_ns), float(sample.on)) for sample in samples], stepped=True)],
             marks,
             spans,
-            height=200,
+            height=110,
             low=0.0,
             high=float(figures.MINERS),
         ),
@@ -114,7 +121,7 @@ def _panels(
             ],
             marks,
             spans,
-            height=200,
+            height=110,
             low=0.0,
         ),
     ]
@@ -128,80 +135,29 @@ def _spans(course: Course, end_s: float) -> list[Span]:
     return [Span(recorded_s, end_s, "simulated grid")]
 
 
-def _verdict(verdict: Verdict) -> str:
-    tag = ' <span class="tag">simulated grid</span>' if verdict.simulated else ""
-    mark = "good" if verdict.ok else "bad"
-    word = "ok" if verdict.ok else "failed"
-    return (
-        f'<li><span class="mark {mark}">{word}</span><div>{escape(verdict.step)}{tag}'
-        f'<p class="quiet">{escape(verdict.detail)}</p></div></li>'
-    )
+def _check(verdict: Verdict) -> Check:
+    return page.check(verdict.ok, verdict.step, verdict.detail, "simulated grid" if verdict.simulated else "")
 
 
-def _time(measured: Measured) -> str:
-    return (
-        f'<tr><td>{escape(measured.what)}</td><td class="number">{escape(written(measured.ns))}</td>'
-        f"<td>{escape(measured.since)}</td></tr>"
-    )
-
-
-_STYLE = """
-:root { color-scheme: light dark; --paper: #fff; --ink: #1a2229; --quiet: #5b6770; --grid: #e3e8ec; --span: #f3efe2;
-  --c1: #0b62a8; --c2: #c2410c; --c3: #3f7d20; --good: #256b2b; --bad: #b3261e; }
-@media (prefers-color-scheme: dark) { :root { --paper: #12181d; --ink: #e8edf1; --quiet: #9aa7b1; --grid: #27323a;
-  --span: #23221a; --c1: #6db3f2; --c2: #ff9b6a; --c3: #93d36b; --good: #7ccf83; --bad: #ff8a80; } }
-* { box-sizing: border-box; }
-body { margin: 0 auto; max-width: 60rem; padding: 1.5rem 1rem 3rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .3rem; } h2 { font-size: 1.15rem; margin: 2rem 0 .6rem; }
-p { margin: .3rem 0; } .quiet { color: var(--quiet); font-size: .9rem; }
-.outcome { font-weight: 600; } .good { color: var(--good); } .bad { color: var(--bad); }
-ol { list-style: none; padding: 0; margin: 0; } li { display: flex; gap: .8rem; padding: .45rem 0;
-  border-top: 1px solid var(--grid); } .mark { flex: 0 0 3.6rem; font-weight: 600; }
-.tag { background: var(--span); border-radius: .3rem; padding: 0 .4rem; font-size: .8rem; white-space: nowrap; }
-.scroll { overflow-x: auto; margin: .5rem 0 1.2rem; } .scroll svg { min-width: 35rem; }
-table { border-collapse: collapse; width: 100%; font-size: .95rem; }
-td, th { text-align: left; padding: .35rem .6rem .35rem 0; border-top: 1px solid var(--grid); vertical-align: top; }
-th { color: var(--quiet); font-weight: 600; } .number { text-align: right; white-space: nowrap;
-  font-variant-numeric: tabular-nums; }
-"""
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Ballast demo</title>
-<style>{style}</style>
-</head>
-<body>
-<h1>A site curtails: {f.MINERS} miners, {f.GPUS} GPUs, a tank, a contactor, one collapse</h1>
-<p class="outcome {outcome_class}">{outcome}</p>
-<p class="quiet">Made {made} by <code>make demo</code>. The agent ran as its own process and spoke Modbus TCP, the
-miners' API and MQTT over real sockets to stand-ins that share no code with it.</p>
-<h2>Steps</h2>
-<ol>
-{verdicts}
-</ol>
-<h2>What happened</h2>
-<p class="quiet">Seconds since the agent was started. Until the shaded part the frequency is the recording of the
-Iberian blackout, Toledo, 2025-04-28 {f.FIRST} to {f.LAST} CEST (LEMUR, Universidad de Oviedo; MIT), played in real
-time: the dots are its samples, 2 s apart, and the line between them is drawn. Before it the grid is held at
-{f.NOMINAL_HZ:g} Hz. Everything shaded is simulated: the recovery was drawn and never happened. {f.TANK_MINERS} of
-the miners and {f.GPUS} GPUs (a stand-in for their driver's library) are cooled by a tank that boils as its heat says;
-{f.FED_MINERS} others hang behind a contactor.</p>
-{plots}
-<h2>Measured times</h2>
-<p class="quiet">From stamps where the bytes were: at the meter when its register changed, at each miner when the last
-byte of its verb was read, at the demo's own MQTT client when a record arrived, if its signature verified. The meter
-renews its values every {f.REFRESH_MS} ms. An Avalon is told a time some seconds ahead at which it stops; then its watts
-fall over seconds more.</p>
-<div class="scroll"><table>
-<tr><th>what</th><th class="number">after</th><th>since</th></tr>
-{times}
-</table></div>
-<p class="quiet">Ballast is control, not protection: relays, breakers, hard-wired stops and PLC interlocks must suffice
-alone.</p>
-</body>
-</html>
-"""
+_TITLE = f"A site curtails: {figures.MINERS} miners, {figures.GPUS} GPUs, a tank, a contactor, one collapse"
+_HOW = (
+    "The agent ran as its own process and spoke Modbus TCP, the miners' API and MQTT over real sockets to stand-ins "
+    "that share no code with it."
+)
+_HAPPENED = (
+    "Seconds since the agent was started. Until the shaded part the frequency is the recording of the Iberian "
+    f"blackout, Toledo, 2025-04-28 {figures.FIRST} to {figures.LAST} CEST (LEMUR, Universidad de Oviedo; MIT), played "
+    "in real time: the dots are its samples, 2 s apart, and the line between them is drawn. Before it the grid is held "
+    f"at {figures.NOMINAL_HZ:g} Hz. Everything shaded is simulated: the recovery was drawn and never happened. "
+    f"{figures.TANK_MINERS} of the miners and {figures.GPUS} GPUs (a stand-in for their driver's library) are cooled "
+    f"by a tank that boils as its heat says; {figures.FED_MINERS} others hang behind a contactor."
+)
+_TIMES = (
+    "From stamps where the bytes were: at the meter when its register changed, at each miner when the last byte of its "
+    "verb was read, at the demo's own MQTT client when a record arrived, if its signature verified. The meter renews "
+    f"its values every {figures.REFRESH_MS} ms. An Avalon is told a time some seconds ahead at which it stops; then "
+    "its watts fall over seconds more."
+)
+_NOT_PROTECTION = (
+    "Ballast is control, not protection: relays, breakers, hard-wired stops and PLC interlocks must suffice alone."
+)

@@ -186,7 +186,6 @@ def test_a_rule_that_wants_more_than_there_is_takes_all_and_says_so(tmp_path: Pa
         (("limit_kw = 300", "limit_kw = 190"), "everything running draws 195 kW, above its limit of 190 kW"),
         (("nominal_hz", 'control = "act"\nnominal_hz'), "it starts only with `ballast run --uncommissioned`"),
         (("shed_kw", 'arm = "act"\nshed_kw'), 'has arm = "act", and observes all the same'),
-        (("nominal_hz", "nominal_hz"), "spool_mib = 512: telemetry that waits for the broker is not yet on disk"),
         (("nominal_hz", "nominal_hz"), 'Circuit "hall" has no meter'),
         (("127.0.0.1:1883", "broker.example.net"), "mqtt:// is not encrypted"),
         (('[mqtt]\nurl = "mqtt://127.0.0.1:1883"\n', ""), "No [mqtt]: nothing is published and no command is heard"),

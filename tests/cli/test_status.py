@@ -33,7 +33,7 @@ STATUS: dict[str, Any] = {
         {"rule": "dry", "kw": 0.0, "ms": 15_000, "available": True, "why": "", "acts": False},
     ],
     "broker": {"state": "away", "since_ms": 130_000, "detail": "refused"},
-    "buffer": {"bytes": 3 << 20, "records": 71, "lost": 0},
+    "buffer": {"bytes": 3 << 20, "records": 71, "disk_bytes": 5 << 20, "lost": 0},
 }  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def test_a_person_reads_what_is_shed_why_and_what_comes_next(capsys: pytest.Capt
     assert lines[:8] == [
         "demo, agent ctl-1: act, UNCOMMISSIONED, up 90.0 s",
         "broker: away for 2 min (refused)",
-        "waiting for it: 71 records, 3.0 MiB; lost so far: 0",
+        "waiting for it: 71 records, 3.0 MiB in memory, 5.0 MiB on disk; lost so far: 0",
         "control loop late: 0.4 ms",
         "link net (127.0.0.1:502) down: refused",
         "rule ufr could give 193.5 kW within 15.0 s",

@@ -6,7 +6,7 @@ import pytest
 
 from agent.config import CoolingRule, Threshold, load
 from tests.config.devices import INVENTORY, equipped
-from tests.config.sites import faults_of
+from tests.config.sites import changed, faults_of, written
 
 
 def told(folder: Path, *changes: tuple[str, str], inventory: str = INVENTORY) -> list[str]:
@@ -242,3 +242,30 @@ def test_a_bit_that_is_polled_slowly_is_no_permit(tmp_path: Path) -> None:
     assert line.endswith(
         'permit[1] = "di5": the profile polls this bit slowly; write poll = "fast" in a profile of your own'
     )
+
+
+@pytest.mark.parametrize(
+    ("written_as", "expected"),
+    [
+        ("gear.di6", None),
+        ("gear.remote", None),
+        ("gaer.remote", 'islanded_when = "gaer.remote": there is no [[plc]] "gaer"; did you mean "gear"?'),
+        ("gear.remoto", 'islanded_when = "gear.remoto": PLC "gear" has no bit "remoto"; did you mean "remote"?'),
+        ("gear", 'islanded_when = "gear": not well formed; write a [[plc]] and one of its bits'),
+    ],
+)
+def test_the_contact_of_an_island_is_a_bit_of_a_plc(tmp_path: Path, written_as: str, expected: str | None) -> None:
+    path = equipped(folder=tmp_path)
+    path.write_text(path.read_text().replace("nominal_hz", f'islanded_when = "{written_as}"\nnominal_hz', 1))
+
+    if expected is None:
+        assert load(path).site.islanded_when == written_as
+    else:
+        (fault,) = faults_of(path)
+        assert expected in str(fault)
+
+
+def test_a_rule_for_an_island_needs_the_contact(tmp_path: Path) -> None:
+    (fault,) = faults_of(written(tmp_path, changed(("shed_kw = 100", 'shed_kw = 100\nwhen = "island"'))))
+
+    assert "without [site] islanded_when this is never so" in str(fault)

@@ -10,8 +10,27 @@ from agent.config import load
 from agent.config.devices import Close, ContactorTable, Feedback, Feeds, LinkTable, MeterTable, PlcTable
 from agent.config.faults import shown
 from agent.config.loads import GpusTable, MinersWritten
-from agent.config.rules import CommandRule, CoolingWritten, PowerCapRule, Release, UnderFrequencyRule
-from agent.config.tables import CircuitTable, KeysTable, MqttTable, SiteTable, TelemetryTable
+from agent.config.rules import (
+    CommandRule,
+    CommsLossRule,
+    CoolingWritten,
+    DemandWindowRule,
+    EventLimits,
+    PowerCapRule,
+    Release,
+    UnderFrequencyRule,
+)
+from agent.config.tables import (
+    CircuitTable,
+    EnterServiceTable,
+    EnterServiceWindow,
+    KeysTable,
+    MaintenanceTable,
+    MqttTable,
+    RideThroughTable,
+    SiteTable,
+    TelemetryTable,
+)
 from tests.config.sites import written
 
 DOCS = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
@@ -30,22 +49,33 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "feeds = { … } of [[contactor]]": Feeds,
     '[[rule]] kind = "under_frequency"': UnderFrequencyRule,
     "release = { … } of under_frequency": Release,
+    "event_limits = { … } of under_frequency": EventLimits,
     '[[rule]] kind = "power_cap"': PowerCapRule,
+    '[[rule]] kind = "demand_window"': DemandWindowRule,
     '[[rule]] kind = "cooling"': CoolingWritten,
     '[[rule]] kind = "command"': CommandRule,
+    '[[rule]] kind = "comms_loss"': CommsLossRule,
+    "[ride_through]": RideThroughTable,
+    "[enter_service]": EnterServiceTable,
+    "window = { … } of [enter_service]": EnterServiceWindow,
+    "[[maintenance]]": MaintenanceTable,
     "[mqtt]": MqttTable,
     "[telemetry]": TelemetryTable,
     "[keys]": KeysTable,
 }
 
-WORKED_OUT = {("[[meter]]", "fast_ms"), ("[[meter]]", "refresh_ms")}  # from the profile, whatever the Struct says
+WORKED_OUT = {  # from the profile, or key by key, whatever the Struct says
+    ("[[meter]]", "fast_ms"),
+    ("[[meter]]", "refresh_ms"),
+    ("[enter_service]", "window"),
+}
 
 
 @pytest.mark.parametrize("section", SECTIONS)
 def test_every_key_is_in_the_docs_with_what_happens_without_it(section: str) -> None:
     text = DOCS.split(f"\n## {section}\n")[1].split("\n## ")[0]
     rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", text, re.MULTILINE))
-    fields = {field.name: field for field in msgspec.structs.fields(SECTIONS[section])}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(SECTIONS[section])}
 
     assert list(rows) == list(fields)
     for name, field in fields.items():

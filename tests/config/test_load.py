@@ -76,13 +76,16 @@ def test_a_rule_acts_only_where_the_site_does_and_it_is_not_told_to_observe(
     assert site.acts(site.rules[0]) is acts
 
 
-@pytest.mark.parametrize(("written_as", "tied_kw"), [("200", 200.0), ("{ tied = 150 }", 150.0)])
-def test_the_largest_reduction_is_one_number_or_the_one_while_tied(
-    tmp_path: Path, written_as: str, tied_kw: float
+@pytest.mark.parametrize(
+    ("written_as", "tied_kw", "island_kw"),
+    [("200", 200.0, 200.0), ("{ tied = 150 }", 150.0, 150.0), ("{ tied = 150, island = 9 }", 150.0, 9.0)],
+)
+def test_the_largest_reduction_is_one_number_or_one_for_each_tie(
+    tmp_path: Path, written_as: str, tied_kw: float, island_kw: float
 ) -> None:
     site = load(written(tmp_path, changed(("limit_kw = 300", f"limit_kw = 300\njump_down_kw = {written_as}"))))
 
-    assert site.circuits[1].jump_down_tied_kw == tied_kw
+    assert (site.circuits[1].jump_down_tied_kw, site.circuits[1].jump_down_island_kw) == (tied_kw, island_kw)
     assert isinstance(site.circuits[1].jump_down_kw, JumpDown) is written_as.startswith("{")
 
 

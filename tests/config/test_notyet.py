@@ -4,77 +4,36 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import notyet
-from tests.config.sites import changed, faults_of, told
+from agent.config import load, notyet
+from tests.config.sites import changed, told
 
 EXAMPLE = Path(__file__).parents[2] / "docs" / "site.example.toml"
 
 
-def test_of_the_example_exactly_this_is_not_yet_supported() -> None:
-    faults = faults_of(EXAMPLE)
-
-    assert {fault.wrong for fault in faults} == {"not yet supported"}
-    assert [f"{fault.line} {fault.table} {fault.name} {fault.key}" for fault in faults] == [
-        "14 [site]  islanded_when",
-        "22 [[circuit]] poi demand_kw",
-        "23 [[circuit]] poi window_min",
-        "24 [[circuit]] poi limit_a",
-        "25 [[circuit]] poi export_limit_kw",
-        "29 [[circuit]] poi jump_down_kw.island",
-        "146 [[rule]] ufr event_limits",
-        "165 [[rule]] offline kind",
-        "170 [ride_through]  ",
-        "173 [enter_service]  ",
-        "176 [[maintenance]] #1 ",
-        "188 [mqtt]  key",
-        "195 [keys]  agent",
-    ]
+def test_of_the_example_nothing_is_not_yet_supported() -> None:
+    assert load(EXAMPLE).site.id == "granbury-07"
 
 
 def test_the_whole_list_of_what_is_not_yet_supported() -> None:
-    assert notyet.TABLES == ("ride_through", "enter_service", "maintenance")
-    assert notyet.KEYS == (
-        "site.islanded_when",
-        "circuit.demand_kw",
-        "circuit.window_min",
-        "circuit.limit_a",
-        "circuit.export_limit_kw",
-        "circuit.jump_down_kw.island",
-        "rule.event_limits",
-    )
+    assert notyet.TABLES == ()
+    assert notyet.KEYS == ()
     assert set(notyet.RULE_KINDS) == {
-        "over_frequency", "droop", "rocof", "demand_window", "voltage", "adopt_relay", "meter_loss",
-        "comms_loss", "schedule", "coincident_peak", "price", "follow", "heat",
+        "over_frequency", "droop", "rocof", "voltage", "adopt_relay", "meter_loss",
+        "schedule", "coincident_peak", "price", "follow", "heat",
     }  # fmt: skip
-    assert set(notyet.VALUES) == {"miners.family", "rule.kind", "rule.when", "rule.release"}
-    assert (notyet.VALUES["rule.when"], notyet.VALUES["rule.release"]) == (("island",), ("recall",))
+    assert set(notyet.VALUES) == {"miners.family", "rule.kind", "rule.release"}
+    assert notyet.VALUES["rule.release"] == ("recall",)
     assert notyet.BEGINNINGS == {
         "gpus.at": ("tls://",),
-        "mqtt.ca": ("credential:",),
-        "mqtt.cert": ("credential:",),
-        "mqtt.key": ("credential:",),
-        "keys.agent": ("credential:",),
-        "keys.keyring": ("credential:",),
     }
 
 
 @pytest.mark.parametrize(
     ("before", "after", "expected"),
     [
-        (
-            "shed_kw = 100",
-            'shed_kw = 100\nwhen = "island"',
-            'when = "island": not yet supported; write "tied" or "any"',
-        ),
         ("{ above_hz = 49.9, for_s = 5 }", '"recall"', 'release = "recall": not yet supported; write { above_hz'),
-        (
-            "limit_kw = 300",
-            "limit_kw = 300\njump_down_kw = { tied = 9, island = 3 }",
-            "jump_down_kw.island = 3: not yet",
-        ),
         ('"avalon"', '"auto"', 'family = "auto": not yet supported; this version speaks avalon, bfgminer, cgminer'),
         ('kind = "under_frequency"', 'kind = "price"', 'kind = "price": not yet supported; take the rule out, knowing'),
-        ("[mqtt]", "[ride_through]\n[mqtt]", "[ride_through]: not yet supported; take the table out"),
     ],
 )
 def test_what_is_not_yet_supported_is_refused_with_its_mend(
@@ -87,6 +46,6 @@ def test_what_is_not_yet_supported_is_refused_with_its_mend(
 
 
 def test_taking_out_what_protects_the_site_says_what_that_means(tmp_path: Path) -> None:
-    (line,) = told(tmp_path, changed(("nominal_hz = 50.0", 'nominal_hz = 50.0\nislanded_when = "a.b"')))
+    (line,) = told(tmp_path, changed(("[mqtt]", '[[rule]]\nid = "x"\nkind = "voltage"\n[mqtt]')))
 
-    assert line.endswith("take it out only if this site can never be an island: without it the site counts as tied")
+    assert line.endswith("take the rule out, knowing that nothing does its work meanwhile")

@@ -68,6 +68,7 @@ class Rig:
         self.meter_frozen = False
         self.power_bad = False
         self.leases: tuple[Lease, ...] = ()
+        self.away_ns: int | None = None  # since when there has been no broker
         self.loads: dict[str, LoadSeen] = {}
         self.writes: dict[str, Write] = {}
         self.points: dict[str, Reading] = {}
@@ -78,6 +79,7 @@ class Rig:
         self.tank_dead = False
         self.closed = {contactor.id: True for contactor in site.contactors}
         self.stuck: set[str] = set()  # contactors that do not move
+        self.clock = True
         self.notes: list[Note] = []
         self.told: list[tuple[int, Setpoint]] = []
         self.armed_before: dict[str, str] = {}
@@ -96,6 +98,11 @@ class Rig:
             return 0.0
         return self.tree.step_watts(load, self.at[load]) if load in self.at else 3_000.0 if self.on[load] else 25.0
 
+    @property
+    def wall_ms(self) -> int | None:
+        """Unix ms; None while `clock` says that it is not trusted."""
+        return 1_790_000_000_000 + (self.now_ns - START) // NS_PER_MS if self.clock else None
+
     def mode(self) -> Mode:
         return self.state.circuits["poi"].mode
 
@@ -113,7 +120,8 @@ class Rig:
             frozenset(self.loads),
             held=self.held | self.local,
             local=self.local,
-            wall_ms=1_790_000_000_000,
+            away_ns=self.away_ns,
+            wall_ms=self.wall_ms,
         )
 
     def read(self) -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
+from hil.clock import VirtualClock
 from hil.tank import Tank, TankConfig
 
 _S = 1_000_000_000
-_MS = 1_000_000
 
 
 class Stand:
@@ -13,23 +13,23 @@ class Stand:
 
     def __init__(self, heat_w: float = 100_000.0) -> None:
         self.heat_w = heat_w
-        self.tank = Tank(TankConfig(), lambda _: self.heat_w)
-        self.now_ns = _S
-        self.tank.once(self.now_ns)
+        self.clock = VirtualClock()
+        self.tank = Tank(TankConfig(), lambda _: self.heat_w, self.clock)
+        self.tank.once(self.clock())
 
     def run(self, seconds: float) -> None:
         """Rounds of 20 ms."""
         for _ in range(round(seconds * 50)):
-            self.now_ns += 20 * _MS
-            self.tank.once(self.now_ns)
+            self.clock.move(0.02)
+            self.tank.once(self.clock())
 
     def until(self, point: str, passed_above: float) -> float:
         """Seconds until a point that is shown is above this; after 30 s it never is."""
-        begin_ns = self.now_ns
+        begin_ns = self.clock()
         while self.shown(point) <= passed_above:
-            assert self.now_ns - begin_ns < 30 * _S, f"{point} stayed at {self.shown(point)}"
+            assert self.clock() - begin_ns < 30 * _S, f"{point} stayed at {self.shown(point)}"
             self.run(0.02)
-        return (self.now_ns - begin_ns) / _S
+        return (self.clock() - begin_ns) / _S
 
     def shown(self, point: str) -> float:
         at, unit = self.tank.layout.value[point]
@@ -41,13 +41,13 @@ class Stand:
         return bool(self.tank.read_registers("holding", at, 1)[0] >> bit & 1)
 
 
-@pytest.mark.parametrize("heat_w", [0.0, 30_000.0, 100_000.0])
-def test_a_tank_at_rest_stays_near_the_atmosphere_and_gives_its_permit(heat_w: float) -> None:
+@pytest.mark.parametrize(("heat_w", "pressure_kpa"), [(0.0, 0.0), (30_000.0, 0.47), (100_000.0, 1.58)])
+def test_a_tank_at_rest_stays_near_the_atmosphere_and_gives_its_permit(heat_w: float, pressure_kpa: float) -> None:
     stand = Stand(heat_w)
 
     stand.run(5)
 
-    assert stand.shown("vapor_pressure_kpa_g") == pytest.approx(1.6 * heat_w / 100_000, abs=0.02)
+    assert stand.shown("vapor_pressure_kpa_g") == pytest.approx(pressure_kpa, abs=0.02)
     assert stand.shown("condenser_flow_lpm") == 120.0
     assert stand.shown("coolant_level_pct") == 90.0
     assert stand.bit("permit")
@@ -106,6 +106,30 @@ def test_the_condensers_water_warms_by_the_heat_that_is_taken() -> None:
     stand.run(5)
 
     assert stand.shown("condenser_return_c") - stand.shown("condenser_supply_c") == pytest.approx(10.0, abs=0.2)
+
+
+def test_warm_water_takes_less_and_the_pressure_says_so() -> None:
+    cool, warm = Stand(90_000.0), Stand(90_000.0)
+
+    warm.tank.water(38.0)
+    for stand in (cool, warm):
+        stand.run(5)
+
+    assert warm.shown("condenser_supply_c") == 38.0
+    assert warm.shown("vapor_pressure_kpa_g") > 2 * cool.shown("vapor_pressure_kpa_g")
+    assert warm.shown("coolant_level_pct") < cool.shown("coolant_level_pct") + 0.1
+
+
+def test_a_tank_boils_on_when_its_program_has_stopped_and_shows_what_was() -> None:
+    stand = Stand()
+    stand.run(1)
+
+    stand.tank.stopped = True
+    stand.tank.flow_set_lpm = 0.0
+    stand.run(3)
+
+    assert stand.shown("vapor_pressure_kpa_g") == pytest.approx(1.58, abs=0.02)
+    assert stand.tank.pressure_kpa == pytest.approx(10.0, abs=0.1)
 
 
 def test_a_failed_sensor_shows_8000h_and_a_lying_one_its_lie() -> None:

@@ -24,6 +24,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "agent.cli": (
         "agent.app",
         "agent.translate",
+        "agent.translate_rules",
         "agent.version",
         "agent.config",
         "agent.uplink",
@@ -36,7 +37,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "agent.app": ("agent", "drivers"),
     "agent.report": ("agent", "drivers"),  # parts of app: what the board knows in others' words,
     "agent.devices": ("agent", "drivers"),
-    "agent.translate": ("agent", "drivers"),  # and site.toml in the core's
+    "agent.translate": ("agent", "drivers"),
+    "agent.translate_rules": ("agent", "drivers"),  # and site.toml in the core's
     "agent.version": (),
     "agent.__main__": ("agent.cli",),
     "drivers": (),

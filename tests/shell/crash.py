@@ -6,10 +6,12 @@ Everything that changes the disk is one step or several. Before and within each 
                            (zeros) or nonsense: a file system may write blocks out of order
     replace                the old content or the new, perhaps with the half-written file beside it
     rename, open_append    done or not
+    remove                 done, or not done until the folder is next synced (which nobody waits for): the file is back
 
 CrashDisk runs in place: its Spawn (Inline) calls at once. Told to fail, it fails every write and sync with that errno.
 """
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,6 +48,8 @@ class CrashDisk:
         self.fails = 0  # an errno, 0 when well
         self.tears = False  # a failing write leaves half of itself
         self.calls: list[str] = []
+        self.free = 1 << 40
+        self._removed: Files = {}
         self._crashed = crashed
 
     def states(self) -> Iterator[Files]:
@@ -55,6 +59,8 @@ class CrashDisk:
         for name, stored in self.files.items():
             for fresh in torn(stored.fresh):
                 yield now | {name: stored.durable + fresh}
+        for name, data in self._removed.items():
+            yield {name: data} | now
 
     def read(self, path: Path) -> bytes | None:
         stored = self.files.get(str(path))
@@ -81,11 +87,30 @@ class CrashDisk:
     def rename(self, path: Path, to: Path) -> None:
         self._step("rename")
         self._may_crash()
+        if str(path) not in self.files:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
         self.files[str(to)] = self.files.pop(str(path))
+        self._may_crash()
+
+    def remove(self, path: Path) -> None:
+        self._step("remove")
+        self._may_crash()
+        stored = self.files.pop(str(path), None)
+        if stored is not None:
+            self._removed[str(path)] = stored.durable + stored.fresh
         self._may_crash()
 
     def mkdir(self, path: Path) -> None:
         self._step("mkdir")
+
+    def sizes(self, path: Path) -> dict[str, int]:
+        files = {Path(name): stored for name, stored in self.files.items()}
+        return {
+            file.name: len(stored.durable) + len(stored.fresh) for file, stored in files.items() if file.parent == path
+        }
+
+    def free_bytes(self, path: Path) -> int:
+        return self.free
 
     def _step(self, call: str) -> None:
         self.calls.append(call)

@@ -62,6 +62,7 @@ class LivingAgent:
         self._around = around
         self._random = random
         self._spawn = VirtualSpawn(around.threads, self.life)
+        self._spawn_spool = VirtualSpawn(around.threads, self.life)
         self.task = asyncio.get_running_loop().create_task(self._live(), name=f"agent:{number}")
 
     async def _live(self) -> None:
@@ -77,6 +78,7 @@ class LivingAgent:
                 disk=VirtualDisk(around.platter, life),
                 clock=around.clock,
                 spawn=self._spawn,
+                spawn_spool=self._spawn_spool,
                 token_hex=lambda size: random.randbytes(size).hex(),
                 jitter=random,
             )

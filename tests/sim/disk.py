@@ -120,18 +120,13 @@ class VirtualDisk:
         if self._life.alive:
             self._platter.files.pop(str(path), None)
 
-    def exists(self, path: Path) -> bool:
-        return str(path) in self._platter.files or str(path) in self._platter.folders
-
     def mkdir(self, path: Path) -> None:
         if self._life.alive:
             self._platter.folders.update(str(folder) for folder in [path, *path.parents])
 
-    def listdir(self, path: Path) -> list[str]:
-        inside = {
-            Path(name).relative_to(path).parts[0] for name in self._platter.files if Path(name).is_relative_to(path)
-        }
-        return sorted(inside)
+    def sizes(self, path: Path) -> dict[str, int]:
+        files = {Path(name): stored for name, stored in self._platter.files.items()}
+        return {file.name: len(stored.visible()) for file, stored in files.items() if file.parent == path}
 
     def free_bytes(self, path: Path) -> int:
         return max(0, self._platter.bytes_max - self._platter.used())

@@ -101,6 +101,7 @@ class FakeBroker:
     def __init__(self) -> None:
         self.up = True
         self.frozen = False
+        self.slow_s = 0.0  # from a publish to its PUBACK
         self.published: list[tuple[str, bytes, bool]] = []  # acknowledged
         self.subscribed: list[str] = []
         self.wills: list[Will | None] = []
@@ -160,6 +161,9 @@ class FakeConnection:
             if broker.frozen:
                 await self._gone.wait()
                 raise Lost("no PUBACK")
+            if broker.slow_s:
+                await asyncio.sleep(broker.slow_s)
+                await self._alive()
             broker.published.append((topic, data, retain))
         finally:
             broker.in_flight -= 1

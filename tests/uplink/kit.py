@@ -12,6 +12,7 @@ from agent.uplink.keyring import Keyring, entry_for, read_keyring
 from agent.uplink.publisher import Uplink, UplinkSettings
 from agent.uplink.records import ALL_AGENTS
 from agent.uplink.sealing import Signer, digest, open_envelope
+from agent.uplink.spool import Spool
 from tests.uplink.fakes import WALL_MS, FakeBroker, FakeClock, FakeKeeper, FakeSink
 
 SITE, AGENT, BOOT, EPOCH = "granbury-07", "ctl-1", "0123456789abcdef", 3
@@ -84,6 +85,7 @@ class Rig:
         buffer_bytes: int = 1_000_000,
         policy: Policy | None = None,
         no_keyring: bool = False,
+        spool: Spool | None = None,
     ) -> None:
         self.ring = None if no_keyring else ring or keyring()
         self.keeper = FakeKeeper(disk)
@@ -98,14 +100,15 @@ class Rig:
             clock=self.clock,
             keeper=self.keeper,
             sink=self.sink,
+            spool=spool,
             boot=boot,
             epoch=EPOCH,
             jitter=random.Random(1),
             policy=policy,
         )
 
-    def again(self, boot: str = "fedcba9876543210") -> "Rig":
-        return Rig(self.ring, disk=dict(self.keeper.disk), clock=self.clock, boot=boot)
+    def again(self, boot: str = "fedcba9876543210", spool: Spool | None = None) -> "Rig":
+        return Rig(self.ring, disk=dict(self.keeper.disk), clock=self.clock, boot=boot, spool=spool)
 
     async def give(
         self,
@@ -122,7 +125,7 @@ class Rig:
 
     def answers(self) -> list[dict[str, Any]]:
         """The statuses that wait to be sent, taken out."""
-        self.uplink.outbox.begin_connection()
+        self.uplink.outbox.requeue()
         found = []
         while (item := self.uplink.outbox.take()) is not None:
             self.uplink.outbox.delivered(item)

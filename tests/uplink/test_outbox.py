@@ -15,7 +15,7 @@ def outbox(room: int) -> Outbox:
 
 
 def put(box: Outbox, channel: str, seq: int, rank: Rank = Rank.TELEMETRY) -> None:
-    box.put(channel, seq, bytes(100), rank)
+    box.put(channel, seq, bytes(100), rank, 0)
 
 
 def drain(box: Outbox) -> list[tuple[str, int]]:
@@ -29,7 +29,7 @@ def drain(box: Outbox) -> list[tuple[str, int]]:
 def test_urgent_goes_before_live_and_live_before_backlog() -> None:
     box = outbox(10)
     put(box, "tele/main", 0)
-    box.begin_connection()
+    box.requeue()
     put(box, "tele/main", 1)
     put(box, "evt", 0, Rank.EVENT)
 
@@ -44,7 +44,7 @@ def test_what_was_on_its_way_when_the_connection_went_is_sent_again_in_order() -
     first = [box.take(), box.take()]
     assert None not in first
 
-    box.begin_connection()
+    box.requeue()
 
     assert drain(box) == [("tele/main", seq) for seq in range(4)]
 
@@ -86,7 +86,7 @@ def test_the_mark_is_the_lowest_number_that_may_be_missing() -> None:
     assert box.undelivered_from("tele/main", 5) == 0  # 0 and 1 are lost and not declared
 
     (loss,) = box.take_losses()
-    box.put("tele/main", 5, bytes(100), Rank.GAP, low=loss.first)
+    box.put("tele/main", 5, bytes(100), Rank.GAP, 0, low=loss.first)
     for item in iter(box.take, None):
         assert isinstance(item, Item)
         if item.rank is Rank.TELEMETRY:
@@ -115,8 +115,8 @@ def test_every_number_is_delivered_once_or_declared_lost_and_memory_is_bounded(s
             box.delivered(taken.pop(0))
         elif step == "reconnect":
             taken.clear()
-            box.begin_connection()
-    box.begin_connection()
+            box.requeue()
+    box.requeue()
     came += drain(box)
     lost = [(loss.channel, seq) for loss in box.take_losses() for seq in range(loss.first, loss.last + 1)]
 

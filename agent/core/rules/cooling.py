@@ -1,12 +1,10 @@
 """Cooling: shed, warn and permit values of one tank, each with its time; the figures come from the tank's maker.
 
-shed     any value passed for `shed_for_ns` without a break, or the PLC silent for its blind time: every load that the
-tank
+shed     any value passed for `shed_for_ns` without a break, or the PLC silent for its blind time: all that the tank
          cools goes to its lowest step, whatever jump limits say. Two-phase fluid stores next to no heat: 100 kW make a
          kilogram of vapour a second (grid-and-ai.md 4), so this is the agent's part beside the PLC's own interlock.
 warn     any value passed for `warn_for_ns`: an alarm, and nothing rises.
-permit   every value kept, and the PLC's own permit where it has one, for `permit_for_ns`: only then may loads of this
-tank
+permit   every value kept, and the PLC's own permit where it has one, for `permit_for_ns`: only then may its loads
          rise. A process trip returns by itself `auto_returns_per_day` times in 24 h; then it stays off (LATCHED) until
          somebody on site acknowledges.
 
@@ -21,9 +19,7 @@ from agent.core.image import Image
 from agent.core.site import BoundClass
 from agent.core.state import CoolingMemory, Event, State
 from agent.core.tree import FRESH_NS_MIN, POLLS_FRESH, Tree, tank_node
-from agent.core.values import NS_PER_S, Quality, fresh_value
-
-DAY_NS = 86_400 * NS_PER_S
+from agent.core.values import DAY_NS, Quality, fresh_value
 
 
 class Edge(Struct, frozen=True):

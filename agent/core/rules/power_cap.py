@@ -19,9 +19,16 @@ class PowerCap(Struct, frozen=True, tag="power_cap"):
     acts: bool = True
 
 
-def limit_key(circuit: str) -> str:
-    """What events of a circuit's own limit are kept under."""
-    return f"limit@{circuit}"
+def limit_key(circuit: str, kind: str = "") -> str:
+    """What events of a circuit's own limit are kept under; `kind`: of one beside its limit_kw."""
+    return f"limit@{circuit}/{kind}" if kind else f"limit@{circuit}"
+
+
+def is_limit(key: str) -> bool:
+    """Whether an event is of a circuit's own limit: always in force, so it ends when there is room, not when the bound
+    is gone.
+    """
+    return key.startswith("limit@")
 
 
 def limit_bounds(tree: Tree, caps: tuple[PowerCap, ...]) -> tuple[Bound, ...]:

@@ -9,14 +9,20 @@ and starts that time again.
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agent.core.bounds import Bound
 from agent.core.image import Image
 from agent.core.rules.gate import Gated, gate
 from agent.core.site import BoundClass
-from agent.core.state import Event, Refresh, RuleMemory, State
+from agent.core.state import Event, Refresh, RuleMemory, State, Tie
+from agent.core.tie import may_begin
 from agent.core.tree import Tree
+from agent.core.values import DAY_NS
 
+USED_UP = Gated(None, "its events of 24 hours are used up")
+NOT_TIED = Gated(None, "the site is not tied, or it is not known")
+NOT_ISLAND = Gated(None, "the site is no island")
 BASELINE_REFRESHES = 5
 NOISE_PU = 0.005  # class 0.5 meter: steadier than this it cannot be judged
 
@@ -34,6 +40,9 @@ class UnderFrequency(Struct, frozen=True, tag="under_frequency"):
     shed_w: float | None = None  # below what it drew before; or
     to_w: float | None = None
     acts: bool = True
+    when: str = "any"  # tied | island | any: what the site must be for a shed to begin
+    events_per_day: int | None = None  # more than the contract asks for are not given
+    event_ns_max: int | None = None  # longer than that no event lasts
 
 
 def decide_under_frequency(
@@ -55,6 +64,10 @@ def decide_under_frequency(
     gated = gate(keys, refreshes, image, now_ns)
     if open_event is not None:
         return _while_open(rule, memory, gated, now_ns, open_event)
+    if gated.hz is not None and _used_up(rule, state, now_ns):
+        gated = USED_UP
+    if gated.hz is not None and not may_begin(rule.when, state.tie or Tie.UNKNOWN):
+        gated = NOT_ISLAND if state.tie is Tie.TIED else NOT_TIED
     if gated.hz is None:
         return _unavailable(memory, gated, now_ns), None
     pulse = image.pulses[rule.meter]
@@ -63,7 +76,7 @@ def decide_under_frequency(
             return memory, None
         return RuleMemory(seen_above=True, counted_refresh=pulse.refreshes, available=True), None
     if not memory.seen_above:
-        alarm = "frequency below the threshold since the start: no crossing was seen"
+        alarm = "frequency below the threshold, and no crossing was seen since the start or the last event"
         since_ns = memory.unavailable_ns if memory.unavailable_ns is not None else now_ns
         return RuleMemory(alarm=alarm, unavailable_ns=since_ns), None
     below = memory.below_refreshes + (pulse.refreshes != memory.counted_refresh or not memory.below_refreshes)
@@ -91,7 +104,17 @@ def _while_open(
     after = RuleMemory(True, 0, memory.counted_refresh, above_ns, gated.hz is not None, gated.why, since_ns)
     if above_ns is not None and now_ns - above_ns >= rule.release_for_ns:
         return after, None
+    if rule.event_ns_max is not None and now_ns - event.began_ns >= rule.event_ns_max:
+        # Given in full. Below the threshold still, it must be seen above it before the next one.
+        return replace(after, seen_above=False), None
     return after, _bound(rule, event.hi_w, event.base_w)
+
+
+def _used_up(rule: UnderFrequency, state: State, now_ns: int) -> bool:
+    if rule.events_per_day is None:
+        return False
+    begun = state.durable.begun.get(rule.id, ())
+    return sum(now_ns - began_ns < DAY_NS for began_ns in begun) >= rule.events_per_day
 
 
 def _unavailable(memory: RuleMemory, gated: Gated, now_ns: int) -> RuleMemory:
@@ -109,12 +132,13 @@ def _baseline(rule: UnderFrequency, tree: Tree, state: State, refreshes: tuple[R
     circuit_meter = tree.circuits[rule.circuit].meter
     if circuit_meter is not None and circuit_meter != rule.meter:
         refreshes = state.refreshes.get(circuit_meter, ())
-        before = [refresh.power_w for refresh in refreshes if refresh.power_w is not None]
+        before = [refresh.power_w for refresh in refreshes if refresh.power_w is not None and not refresh.sagging]
     else:
         before = [
             refresh.power_w
             for refresh in refreshes
             if refresh.power_w is not None
+            and not refresh.sagging
             and refresh.frequency_hz is not None
             and round(refresh.frequency_hz, 3) >= rule.shed_below_hz
         ]

@@ -25,6 +25,7 @@ class Rig:
         self.still = False
         self._beats = 0
         self.wanted: dict[str, str] = {}
+        self.listed: list[tuple[str, ...]] = []
         self.host = GpuHost(
             self.gpud.connect,
             [GpuLoad("r/a", "a", 350.0, 500.0), GpuLoad("r/b", "b", 350.0, 500.0)],
@@ -33,6 +34,7 @@ class Rig:
             beats=self.beats,
             wanted=self.wanted.get,
             observe=observe,
+            on_listed=lambda gpus: self.listed.append(tuple(info.uuid for info in gpus)),
         )
         self.running = asyncio.get_running_loop().create_task(self.host.run(), name="gpus")
 
@@ -153,6 +155,27 @@ def test_with_gpud_gone_a_cut_goes_as_soon_as_it_is_back() -> None:
 
         assert rig.limits() == [350.0, 700.0]
         assert rig.ears.heard[-1] == ("ok", "r/a", "floor")
+
+    run(story)
+
+
+def test_a_gpud_that_was_started_anew_does_not_list_no_gpus_before_its_worker_has_looked() -> None:
+    async def story(clock: VirtualClock) -> None:
+        rig = Rig(clock)
+        await asyncio.sleep(3)
+        rig.gpud.cut()
+        rig.gpud.running.cancel()
+        rig.machine.dead = True
+        rig.gpud.supervisor = Gpud(clock, rig.machine).supervisor
+        rig.gpud.away = False
+        await asyncio.sleep(10)
+        assert "r/a" in rig.ears.failed
+
+        rig.machine.dead = False
+        await asyncio.sleep(60)
+
+        assert rig.ears.failed == {}
+        assert set(rig.listed) == {("a", "b")}
 
     run(story)
 

@@ -10,8 +10,7 @@ from tests.e2e.agent.site import Figures, Site
 FAULTS = ("never_answers", "never_accepts", "refuse")  # of their API
 LIES = ("deaf", "liar")  # acknowledged and not done; the second says that it was
 NOISE_W = 200.0
-STOPS_S = 15.0  # the family's: only then is it certain that a load did not follow
-BY_OTHERS_S = 3 * STOPS_S
+BY_OTHERS_S = 120.0  # the family stops in 15 s, and only then is it certain that a load did not follow
 
 
 @pytest.fixture
@@ -22,6 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[S
         yield made
 
 
+@pytest.mark.apart(20)
 def test_an_event_is_delivered_by_others_and_what_failed_is_counted(site: Site) -> None:
     rungs = [rung["load"].removeprefix("a/") for rung in site.status()["ladder"]]
     bad = dict(zip(FAULTS + LIES, rungs, strict=False))
@@ -49,5 +49,5 @@ def test_an_event_is_delivered_by_others_and_what_failed_is_counted(site: Site) 
     named = {load for alarm in site.events("alarm") for load, *_ in alarm.body["loads"]}
     assert site.miners.index(bad["deaf"]) + 1 in named, "its read-back is honest, so it is named"
     others = set(site.told("off")) - set(bad.values())
-    assert len(others) >= 4, "13 kW of 3.24 kW each"
+    assert len(others) >= 5, "14.5 kW, less 5 % and noise, of 3.24 kW each"
     assert not site.on() & others

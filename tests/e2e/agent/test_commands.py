@@ -145,12 +145,12 @@ def test_a_good_command_is_accepted_applied_verified_and_ends_with_its_lease(sit
     limit = ["--kw", str(LIMIT_KW), "--lease", "9s", "--tolerance-kw", "0.5"]
     send = [ballast(), "send", "limit", *limit, "--key", key, "--issuer", "desk", "--json", *site.outside()]
 
-    sent = subprocess.run(send, capture_output=True, text=True, timeout=30, check=False)
+    sent = subprocess.run(send, capture_output=True, text=True, timeout=60, check=False)
     verified_w = site.watts()
     told = [json.loads(line) for line in sent.stdout.splitlines()]
     command = told[0]["id"]
-    site.eventually("ended", lambda: [ack for ack in site.acks(command) if ack["st"] == "ended"], 30)
-    site.eventually("everything is back", lambda: site.on() == set(site.miners) and site.mode() == "NORMAL", 30)
+    site.eventually("ended", lambda: [ack for ack in site.acks(command) if ack["st"] == "ended"])
+    site.eventually("everything is back", lambda: site.on() == set(site.miners) and site.mode() == "NORMAL")
 
     assert (sent.returncode, sent.stderr) == (0, "")
     assert [ack["st"] for ack in told] == ["accepted", "applied", "verified"]
@@ -191,7 +191,7 @@ def test_over_a_kill_a_command_holds_its_bytes_are_answered_again_and_its_number
     body = {name: value for name, value in release.body.items() if name not in ("lease_ms", "after", "need")}
     release = site.dispatch.seal({**body, "op": "limit.release", "args": {"id": command.id}})
     site.ears.say(release.topic, release.data)
-    site.eventually("everything is back", lambda: site.on() == set(site.miners) and site.mode() == "NORMAL", 30)
+    site.eventually("everything is back", lambda: site.on() == set(site.miners) and site.mode() == "NORMAL")
     ended = site.acks(command.id)[-1]
     assert (ended["st"], ended["code"]) == ("ended", "released")
     assert set(site.told("on")) == down

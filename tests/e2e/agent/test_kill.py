@@ -94,7 +94,7 @@ def live(folder: Path, broker: Broker, number: int, instant: str) -> Life:
         mended_ns = now_ns()
         rig.do("meter_fault", meter="main", fault="none")
         rig.do("frequency", hz=50.0)
-        site.eventually("nothing is down any more", lambda: idle(site), 60)
+        site.eventually("nothing is down any more", lambda: idle(site))
         assert site.stop() == 0
         records = site.ears.records("evt")
         return Life(

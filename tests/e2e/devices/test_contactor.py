@@ -8,6 +8,8 @@ from tests.e2e.agent.broker import Broker
 from tests.e2e.agent.site import Figures
 from tests.e2e.devices.yard import PERMITS, Yard
 
+pytestmark = pytest.mark.apart(30)
+
 
 @pytest.fixture
 def site(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[Yard]:
@@ -25,7 +27,7 @@ def escalate(site: Yard) -> None:
     site.rig.do("clear")
     site.rig.do("lie", lie="liar", miners=site.east)
     site.rig.do("frequency", hz=49.3)
-    site.eventually("the contactor is opened", lambda: not site.closed(), within_s=30)
+    site.eventually("the contactor is opened", lambda: not site.closed())
 
 
 def recover(site: Yard) -> None:
@@ -44,10 +46,10 @@ def test_miners_that_lie_are_cut_and_come_back_behind_their_contactor_when_the_g
     site.eventually("what it feeds is dark", lambda: not any(watts(site, miner) for miner in site.east))
 
     recover(site)
-    site.eventually("it closes again", site.closed, within_s=40)
+    site.eventually("it closes again", site.closed)
     closed_ns = next(at_ns for at_ns, value in site.coils() if value)
     assert closed_ns - opened_ns >= 3_000_000_000, "not before its minimum open time"
-    site.eventually("all is back", site.whole, within_s=40)
+    site.eventually("all is back", site.whole)
     assert not site.status()["latched"]
 
 
@@ -56,7 +58,7 @@ def test_without_each_of_its_permits_it_never_closes(site: Yard, permit: str) ->
     escalate(site)
     site.rig.do("input", plc="switchgear", name=permit, on=False)
     recover(site)
-    site.eventually("west is back", lambda: set(site.west) <= site.on(), within_s=40)
+    site.eventually("west is back", lambda: set(site.west) <= site.on())
     beats = site.rig.do("plcs")["switchgears"]["switchgear"]["beats"]
     site.eventually(
         "twenty heartbeats later",
@@ -67,7 +69,7 @@ def test_without_each_of_its_permits_it_never_closes(site: Yard, permit: str) ->
     assert not site.closed()
 
     site.rig.do("input", plc="switchgear", name=permit, on=True)
-    site.eventually("all is back", site.whole, within_s=40)
+    site.eventually("all is back", site.whole)
 
 
 def test_a_plc_that_restarted_has_opened_it_and_nobody_closes_it_but_a_person_releases_it(site: Yard) -> None:
@@ -83,7 +85,7 @@ def test_a_plc_that_restarted_has_opened_it_and_nobody_closes_it_but_a_person_re
 
     site.do("release", "a-east")
 
-    site.eventually("all is back", site.whole, within_s=60)
+    site.eventually("all is back", site.whole)
 
 
 def test_a_weld_is_latched_and_once_it_has_opened_after_all_a_person_brings_everything_back(site: Yard) -> None:

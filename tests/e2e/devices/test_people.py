@@ -7,6 +7,8 @@ import pytest
 from tests.e2e.agent.site import Figures
 from tests.e2e.devices.yard import Yard
 
+pytestmark = pytest.mark.apart(15)
+
 HEARTBEAT = "060000"  # function 6, register 0
 
 
@@ -29,11 +31,11 @@ def test_a_tagged_load_is_lowered_with_the_others_and_stays_down_until_the_tag_i
     if tagged not in shed:
         site.rig.do("condenser_flow", plc="tank-a", lpm=None)
     site.rig.do("frequency", hz=50.0)
-    site.eventually("the others return", lambda: shed - {tagged} <= site.on(), within_s=40)
+    site.eventually("the others return", lambda: shed - {tagged} <= site.on())
     assert (tagged in site.on()) is (tagged not in shed)
 
     site.do("untag", f"a/{tagged}")
-    site.eventually("all is back", site.whole, within_s=40)
+    site.eventually("all is back", site.whole)
 
 
 def test_a_tagged_tank_holds_all_that_it_cools_and_a_restart_forgets_no_tag(site: Yard) -> None:
@@ -47,12 +49,12 @@ def test_a_tagged_tank_holds_all_that_it_cools_and_a_restart_forgets_no_tag(site
     site.kill()
     site.start(settled=False)
     beats = site.tank()["beats"]
-    site.eventually("twenty beats later", lambda: site.tank()["beats"] >= beats + 20, within_s=30)
+    site.eventually("twenty beats later", lambda: site.tank()["beats"] >= beats + 20)
 
     assert [tag["target"] for tag in site.status()["tags"]] == ["tank-a"]
     assert not set(site.east) & site.on()
     site.do("untag", "tank-a")
-    site.eventually("they return", lambda: set(site.east) <= site.on(), within_s=40)
+    site.eventually("they return", lambda: set(site.east) <= site.on())
 
 
 def test_with_the_panel_in_local_nothing_but_the_heartbeat_is_written(site: Yard) -> None:
@@ -65,7 +67,7 @@ def test_with_the_panel_in_local_nothing_but_the_heartbeat_is_written(site: Yard
     site.rig.do("frequency", hz=49.3)
     site.eventually("west is told", lambda: set(site.told("off")) >= set(site.west))
     beats = len(site.plc_writes("switchgear"))
-    site.eventually("forty heartbeats later", lambda: len(site.plc_writes("switchgear")) >= beats + 40, within_s=30)
+    site.eventually("forty heartbeats later", lambda: len(site.plc_writes("switchgear")) >= beats + 40)
 
     assert {pdu[:6] for pdu in site.plc_writes("switchgear")} == {HEARTBEAT}
     assert not set(site.told("off")) & set(site.east), "nor to what it feeds"

@@ -8,6 +8,8 @@ from tests.e2e.agent.broker import Broker
 from tests.e2e.agent.site import Figures
 from tests.e2e.devices.yard import Yard
 
+pytestmark = pytest.mark.apart(15)
+
 
 @pytest.fixture
 def site(tmp_path_factory: pytest.TempPathFactory, broker: Broker) -> Iterator[Yard]:
@@ -30,7 +32,7 @@ def test_it_sheds_what_the_tank_cools_returns_once_by_itself_and_then_waits_for_
     assert site.tank()["level_pct"] > 80, "the fluid is still there"
 
     site.rig.do("condenser_flow", plc="tank-a", lpm=None)
-    site.eventually("they return", lambda: set(site.east) <= site.on(), within_s=30)
+    site.eventually("they return", lambda: set(site.east) <= site.on())
     assert not site.status()["latched"]
     site.eventually("normal", site.whole)
 
@@ -47,7 +49,7 @@ def test_it_sheds_what_the_tank_cools_returns_once_by_itself_and_then_waits_for_
     said = site.do("ack", "tank-a")
 
     assert "Ada acknowledged tank-a" in said
-    site.eventually("they return", lambda: set(site.east) <= site.on(), within_s=30)
+    site.eventually("they return", lambda: set(site.east) <= site.on())
     assert site.events("ack")
 
 
@@ -78,4 +80,4 @@ def test_nothing_returns_while_the_plc_itself_withholds_its_permit(site: Yard) -
     assert not site.told("on")
 
     site.rig.do("withhold", plc="tank-a", withheld=False)
-    site.eventually("they return", lambda: set(site.east) <= site.on(), within_s=30)
+    site.eventually("they return", lambda: set(site.east) <= site.on())

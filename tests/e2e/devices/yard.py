@@ -4,17 +4,18 @@ Twelve miners: the first six, "east", are cooled by tank-a and fed by contactor 
 here. Four GPUs (fake library) are cooled by tank-a too. The meter counts all of them. Times are short on purpose.
 """
 
-import os
-import subprocess
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import psutil
+
 from hil.contactors import ContactorConfig, ContactorsConfig
 from hil.remote import RigProcess
 from hil.tank import TankConfig
+from hil.under_test import Gpud, person
 from tests.e2e.agent.broker import Broker
-from tests.e2e.agent.site import Figures, Site, ballast
+from tests.e2e.agent.site import Figures, Site
 
 EAST = 6
 GPUS = 4
@@ -38,7 +39,7 @@ class Yard(Site):
     ) -> None:
         super().__init__(folder, figures, broker=broker)
         self.east, self.west = self.miners[:EAST], self.miners[EAST:]
-        self._gpud: subprocess.Popen[bytes] | None = None
+        self._gpud: Gpud | None = None
         self._with_gpus = gpud
         self._rule = {"auto_returns_per_day": auto_returns_per_day, "sheds_at": sheds_at, "use": use}
         tank = TankConfig(miners=tuple(self.east), gpus=gpud, rated_w=30_000.0)
@@ -74,16 +75,20 @@ class Yard(Site):
 
     def start_gpud(self) -> None:
         """`ballast gpud` over the fake library."""
-        command = [ballast(), "gpud", "--socket", str(self.gpud_socket), "--state-dir", str(self.folder / "gpud")]
-        with (self.folder / "gpud.log").open("ab") as log:
-            self._gpud = subprocess.Popen(command, stderr=log, env=os.environ | self.rig.gpud_environment)
+        self._gpud = Gpud(self.folder, self.folder / "gpud.log", self.rig.gpud_environment)
+        self._gpud.start()
 
     def kill_gpud(self) -> None:
         """kill -9, if it runs."""
         if self._gpud is not None:
             self._gpud.kill()
-            self._gpud.wait()
             self._gpud = None
+
+    def kill_gpu_worker(self) -> None:
+        """kill -9 of gpud's NVML worker alone."""
+        assert self._gpud is not None
+        for worker in psutil.Process(self._gpud.pid).children():
+            worker.kill()
 
     @property
     def gpud_socket(self) -> Path:
@@ -121,10 +126,7 @@ class Yard(Site):
 
     def do(self, verb: str, target: str, *more: str) -> str:
         """`ballast tag|untag|local|ack|release`, as a person does it; what it said."""
-        words = [ballast(), verb, target, "--by", "Ada", "--why", "a test", "--socket", str(self.socket), *more]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        return person(self.socket, verb, target, *more)
 
     def mend(self) -> None:
         """Everything on site is well again, whatever a test did."""

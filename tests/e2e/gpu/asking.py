@@ -33,8 +33,8 @@ from drivers.gpu.talk import Talk
 from drivers.gpu.wire import connect_to
 
 ANSWER_S = SILENT_S
-START_S = 20.0
-LOOKS_S = 30.0  # until something that gpud is to find out was found out
+START_S = 60.0
+LOOKS_S = 60.0  # until something that gpud is to find out was found out
 
 
 class Gpud(Struct, frozen=True):

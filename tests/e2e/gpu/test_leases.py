@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Callable
 
+import pytest
+
 from hil.gpu.fake import FakeDriver
 from tests.e2e.gpu.asking import Gpud, all_ok, asking
 
@@ -10,6 +12,7 @@ Start = Callable[..., Gpud]
 S = 1_000_000_000
 
 
+@pytest.mark.apart(30)
 def test_back_within_the_lease_leaves_no_dip_and_a_lapse_lowers_to_fallback(driver: FakeDriver, start: Start) -> None:
     async def story() -> None:
         driver.gpu(1).limit_mw = 400_000
@@ -39,6 +42,7 @@ def test_back_within_the_lease_leaves_no_dip_and_a_lapse_lowers_to_fallback(driv
     asyncio.run(story())
 
 
+@pytest.mark.apart(15)
 def test_a_gpud_that_is_killed_holds_the_leases_it_had(driver: FakeDriver, start: Start) -> None:
     async def story() -> None:
         before = start()

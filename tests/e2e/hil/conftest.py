@@ -21,7 +21,7 @@ def libmodbus(tmp_path_factory: pytest.TempPathFactory) -> Ask:
 
     def ask(port: int, unit: int, operation: str, at: int, *numbers: int) -> str:
         words = [str(program), str(port), str(unit), operation, str(at), *map(str, numbers)]
-        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=10).stdout.strip()
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
 
     return ask
 
@@ -29,5 +29,5 @@ def libmodbus(tmp_path_factory: pytest.TempPathFactory) -> Ask:
 def mbpoll(port: int, unit: int, kind: str, at: int, count: int = 1) -> list[float]:
     """What mbpoll reads; kind: 3:float (input registers) or 4:float (holding)."""
     words = f"mbpoll -1 -q -0 -B -a {unit} -t {kind} -r {at} -c {count} -p {port} 127.0.0.1".split()
-    printed = subprocess.run(words, capture_output=True, text=True, check=True, timeout=10).stdout
+    printed = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
     return [float(line.partition("]:")[2]) for line in printed.splitlines() if line.startswith("[")]

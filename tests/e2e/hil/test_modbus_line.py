@@ -27,7 +27,7 @@ def poll(
     """mbpoll once on the line; kind 0: coils, 4: holding registers."""
     words = f"mbpoll -m rtu -b 19200 -P none -a {unit} -0 -1 -o 0.5 -t {kind} -r {at}".split()
     words += [rig.plcs["tank-a"], str(write)] if write is not None else ["-c", str(count), rig.plcs["tank-a"]]
-    return subprocess.run(words, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_mbpoll_reads_the_tank(rig: RigProcess) -> None:

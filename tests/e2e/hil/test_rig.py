@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from hil.remote import RigError, RigProcess, free_block
+from hil.loopback import free_block
+from hil.remote import RigError, RigProcess
 from hil.rig import MeterConfig, MinerGroup, RigConfig
 from tests.e2e.hil.conftest import Ask, mbpoll
 
 _MINERS = 5
-_QUICK_S = 10.0  # patience of the tests, not a limit of the rig
+_QUICK_S = 60.0  # patience of the tests, not a limit of the rig
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 
 from drivers.dial import Dial, Ready, SocketDial
 from drivers.errors import Unreachable
-from tests.e2e.miners.servers import free_port
+from hil.loopback import free_port
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ import uvloop
 
 from drivers.dial import SocketDial, raise_descriptor_limit
 from drivers.miners.client import Answer, Exchanger, Limits, Shot
+from hil.loopback import free_port
 from tests.e2e.miners import servers
-from tests.e2e.miners.servers import Miner, Talk, free_port, listening, serving
+from tests.e2e.miners.servers import Miner, Talk, listening, serving
 
 LIMITS = Limits(answer_ns=400_000_000)  # the hung ones need not be waited for any longer here
 LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
@@ -26,7 +27,7 @@ LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
 def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], Awaitable[None]]], None]:
     def runs(story: Callable[[], Awaitable[None]]) -> None:
         async def whole() -> None:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(120):
                 await story()
 
         with asyncio.Runner(loop_factory=LOOPS[request.param]) as runner:

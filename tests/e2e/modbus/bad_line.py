@@ -1,7 +1,7 @@
 """An RTU device that misbehaves as it is told, on a pty pair or inside a TCP connection, with framing of its own.
 
 It is the device of bad_device.py on the other framing: turns, and registers that are their own addresses. A turn here
-gives pieces with the seconds to wait before each.
+gives pieces in their order, with the seconds after the request at which each goes out.
 """
 
 import asyncio
@@ -77,8 +77,12 @@ class BadLine:
             self.requests.append(request)
             self.asked.set()
             turn = self.turns.popleft() if self.turns else well
-            for after_s, piece in turn(request):
-                asyncio.get_running_loop().call_later(after_s, answer, piece)
+            # Each time is for the piece whose turn it is then: uvloop calls what is due after 0 s as a callback and the
+            # rest by timers, and after a stall of a millisecond these overtake it.
+            turns = list(turn(request))
+            pieces = iter([piece for _, piece in turns])
+            for after_s, _ in turns:
+                asyncio.get_running_loop().call_later(after_s, _answer_next, pieces, answer)
         self._held[line] = held
 
     @asynccontextmanager
@@ -128,6 +132,10 @@ class BadLine:
             done = True
             loop.remove_reader(port)
             os.close(port)
+
+
+def _answer_next(pieces: Iterator[bytes], answer: Callable[[bytes], None]) -> None:
+    answer(next(pieces))
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class Asked(Struct, frozen=True):

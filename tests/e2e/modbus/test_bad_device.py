@@ -19,7 +19,7 @@ from drivers.profile import load_profile
 from tests.e2e.modbus.bad_device import CLOSE, BadDevice, Request, Turn, closing, refusing, silent, well
 
 SHORT_S = 0.1
-LONG_S = 10.0
+LONG_S = 60.0
 
 Story = Callable[[BadDevice, Link], Awaitable[None]]
 

@@ -19,7 +19,7 @@ from tests.e2e.modbus.bad_line import BadLine, RtuTurn, late, pty_pair, silent, 
 
 READS = 10_000
 SHORT_S = 0.01
-LONG_S = 10.0
+LONG_S = 60.0
 
 Story = Callable[[BadLine, Link], Awaitable[None]]
 Carry = Callable[[BadLine, Path, float], AsyncIterator[Link]]
@@ -97,6 +97,7 @@ async def good_again(link: Link, at: int = 300, count: int = 4) -> None:
 
 
 @pytest.mark.parametrize("carrier", CARRIERS)
+@pytest.mark.apart(60)
 def test_of_ten_thousand_reads_with_every_tenth_late_none_has_another_registers_value(
     carrier: str, tmp_path: Path
 ) -> None:
@@ -173,10 +174,6 @@ def test_a_refusal_has_its_code_and_needs_no_silence(tell: Callable[..., None], 
 def test_an_answer_byte_by_byte_is_an_answer(tell: Callable[..., None]) -> None:
     async def story(device: BadLine, link: Link) -> None:
         answer = await read(link)
-        if isinstance(answer, Silent):
-            # Seen once in hundreds of runs, on a machine under load: RTU has no frame length, so bytes too far
-            # apart may be given up. It is never a wrong value, and the next read is whole.
-            answer = await read(link)
 
         assert isinstance(answer, Answer)
         assert answer.registers == (100, 101, 102, 103)

@@ -25,7 +25,7 @@ from tests.e2e.modbus.plc import PlcProgram
 
 MS = 1_000_000
 UNIT = 20
-WAIT_S = 10.0
+WAIT_S = 60.0
 EAST = Contactor("east", "gear", "k1", "k1_52a", "k1_52b")
 NAMES = {"k1_52a": "di2", "k1_52b": "di3"}
 WRITE_COIL, WRITE_REGISTER = 5, 6

@@ -58,7 +58,7 @@ class Scene:
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110 - the stand-in tells nobody
             await asyncio.sleep(0.005)
 
@@ -88,7 +88,7 @@ async def scene() -> AsyncIterator[Scene]:
 
 def play(story: Callable[[Scene], Awaitable[None]]) -> None:
     async def whole() -> None:
-        async with asyncio.timeout(30), scene() as set_up:
+        async with asyncio.timeout(120), scene() as set_up:
             await story(set_up)
 
     asyncio.run(whole())

@@ -14,7 +14,7 @@ def test_the_service_manager_reads_what_was_told(tmp_path: Path, abstract: bool)
     address = f"@ballast-test-{os.getpid()}" if abstract else os.fspath(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind("\0" + address[1:] if abstract else address)
-        manager.settimeout(5)
+        manager.settimeout(60)
         ours = ServiceManager.of({"NOTIFY_SOCKET": address}, os.getpid())
 
         ours.ready("60 loads armed")

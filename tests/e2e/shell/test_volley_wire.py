@@ -38,7 +38,7 @@ class Ears:
         self.heard.put_nowait(("failed", load_id, outcome))
 
     async def next(self) -> tuple[object, ...]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             return await self.heard.get()
 
 

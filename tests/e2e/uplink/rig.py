@@ -23,7 +23,7 @@ DEVICES = [Device("main", "meter"), Device("a/1", "miner")]
 
 async def polled(holds: Callable[[], bool]) -> None:
     """Until this holds; for what no event tells."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not holds():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -50,6 +50,7 @@ class Agent:
             clock=self.clock,
             keeper=self.keeper,
             sink=self.sink,
+            spool=None,
             boot=secrets.token_hex(8),
             epoch=EPOCH,
             jitter=random.Random(1),
@@ -66,7 +67,7 @@ class Agent:
             yield
         finally:
             self.uplink.stop("end of the test")
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 await run
 
     async def connected(self, *, wanted: bool = True) -> None:
@@ -93,7 +94,7 @@ class Reader:
                 self.refused.append(str(error))
             self._news.set()
 
-    async def until(self, holds: Callable[[list[Record]], bool], within_s: float = 20) -> None:
+    async def until(self, holds: Callable[[list[Record]], bool], within_s: float = 60) -> None:
         async with asyncio.timeout(within_s):
             while not holds(self.records):
                 self._news.clear()
