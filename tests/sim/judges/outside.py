@@ -14,6 +14,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
+from itertools import pairwise
 
 from msgspec import Struct, field
 
@@ -228,6 +229,30 @@ class Outside(Struct):
         gpus = self.devices.gpus
         kept_w = gpus.floor_w if gpus is not None and load in gpus.loads else 0.0
         return self.gives_w(load, at_ns) > 0.5 * (self.rated_w[load] - kept_w)
+
+    def seems_dark(self, load: str, at_ns: int) -> bool:
+        """Whether nobody could know that this load draws: its contactor's contacts say open, and it does not answer."""
+        gear = self.devices.gear
+        contactor = next((name for name, fed in self.feeds.items() if load in fed), None)
+        if gear is None or contactor is None:
+            return False
+        shown = [
+            seen.values[f"{contactor}_52b"]
+            for seen in self.devices.seen
+            if seen.plc == gear.name and f"{contactor}_52b" in seen.values and seen.at_ns <= at_ns
+        ]
+        answered = any(
+            talk.load == load
+            and talk.answered_ns is not None
+            and 0 <= at_ns - talk.answered_ns < 2 * self.rules.load_poll_ns
+            for talk in self.talks
+        )
+        return bool(shown) and shown[-1] == 1.0 and not answered
+
+    def has_lapsed(self, name: str, at_ns: int) -> bool:
+        """Whether a GPU's lease had lapsed before that: then gpud took it down on our behalf."""
+        renewed = [lease.at_ns for lease in self.devices.leased if lease.uuid == name and lease.at_ns <= at_ns]
+        return any(after - before > 15 * NS_PER_S for before, after in pairwise(renewed))
 
     def held(self, name: str, verbs: Sequence[str], at_ns: int) -> bool:
         """Whether a person had tagged this (or put it into LOCAL, as `verbs` says) and not taken that back."""

@@ -34,7 +34,7 @@ def judge_raise_of_what_we_lowered(outside: Outside) -> list[Fault]:
             said.verb == "release" and verb.load in said.loads and said.at_ns < verb.opened_ns
             for said in outside.devices.said
         )
-        if not lowered and not armed and not released:
+        if not lowered and not armed and not released and not outside.has_lapsed(verb.load, verb.opened_ns):
             faults.append(
                 Fault("raise_of_what_we_lowered", sent_at(verb), f"{verb.load} was raised, and we never lowered it")
             )

@@ -74,6 +74,7 @@ def judge_crossing_sheds(outside: Outside) -> list[Fault]:
             for load in drawing
             if load not in told and outside.is_up(load, crossing.at_ns) and not outside.is_local(load, crossing.at_ns)
         ]
+        rest = [load for load in rest if not outside.seems_dark(load, crossing.at_ns)]
         if told_w < 0.95 * rules.shed_w - 6 * rules.noise_w and rest:
             what = f"crossing answered with {told_w / 1e3:.1f} kW of {rules.shed_w / 1e3:.1f}, {len(rest)} loads left"
             faults.append(Fault("crossing_sheds", crossing.at_ns, what))
@@ -113,7 +114,7 @@ def _judge_fall(outside: Outside, from_ns: int) -> list[Fault]:
     asked = [talk.load for talk in outside.talks if _lowers(talk) and from_ns - SOONER_NS <= talk.opened_ns <= by_ns]
     tried = outside.told(asked)
     up = [load for load in outside.rated_w if outside.is_up(load, by_ns) and load not in tried]
-    untold = [load for load in up if not outside.is_local(load, from_ns)]
+    untold = [load for load in up if not outside.is_local(load, from_ns) and not outside.seems_dark(load, by_ns)]
     if fell_w < 0.95 * rules.shed_w - wander_w and untold:
         return [
             Fault(

@@ -99,6 +99,8 @@ def judge_tank_trip_lowers_its_loads(outside: Outside) -> list[Fault]:
             for load in tank.loads:
                 if load in asked or _is_down(outside, load, by_ns) or outside.is_local(load, from_ns):
                     continue
+                if outside.seems_dark(load, by_ns):
+                    continue
                 what = f"{load} still draws {outside.watts(load, by_ns):.0f} W and was not told"
                 faults.append(Fault("tank_trip_lowers_its_loads", by_ns, what))
     return faults
