@@ -11,6 +11,7 @@ from tests.sim.judges.outside import NS_PER_S, Asks, Fault, Life, Outside, Talk,
 STARTED_NS = 10 * NS_PER_S
 TOLD_WITHIN_NS = NS_PER_S  # from the bound to the last verb: polls, a beat, lost SYNs
 STOPPED_NS = 2_100_000_000  # a program that stands still for 2 s counts as silent from then on
+EARLY_NS = 500_000_000  # two polls, and the longest that an answer takes
 STALE_NS = NS_PER_S  # five polls of the tank
 DAY_NS = 86_400 * NS_PER_S
 ON_ITS_WAY_NS = 100_000_000  # a verb is decided on at one instant and leaves a little later
@@ -43,15 +44,18 @@ def passed(seen: PlcSeen, edges: tuple[tuple[str, bool, float], ...]) -> bool | 
     return bad
 
 
-def trips(outside: Outside, tank: TankRules, life: Life) -> Iterator[tuple[int, int]]:
-    """From when to when this life had to keep the tank's loads down: values passed for their time, or silence."""
+def trips(outside: Outside, tank: TankRules, life: Life, early_ns: int = 0) -> Iterator[tuple[int, int]]:
+    """From when to when this life had to keep the tank's loads down: values passed for their time, or silence; with
+    `early_ns`, when it was allowed to: a reading is older than its answer, and is looked at again on each beat.
+    """
+    blind_ns, shed_ns = tank.blind_after_ns - early_ns, max(0, tank.shed_for_ns - early_ns)
     end_ns = life.to_ns or outside.now_ns
     over_ns: int | None = None
     heard_ns: int | None = None
     for seen in [*answers(outside, life.number), None]:
         at_ns = seen.at_ns if seen is not None else end_ns
-        if heard_ns is not None and at_ns - heard_ns > tank.blind_after_ns:
-            yield heard_ns + tank.blind_after_ns, at_ns
+        if heard_ns is not None and at_ns - heard_ns > blind_ns:
+            yield heard_ns + blind_ns, at_ns
             over_ns = None
         if seen is None:
             break
@@ -61,11 +65,11 @@ def trips(outside: Outside, tank: TankRules, life: Life) -> Iterator[tuple[int, 
         if bad:
             over_ns = at_ns if over_ns is None else over_ns
         elif bad is False and over_ns is not None:
-            if at_ns - over_ns > tank.shed_for_ns:
-                yield over_ns + tank.shed_for_ns, at_ns
+            if at_ns - over_ns > shed_ns:
+                yield over_ns + shed_ns, at_ns
             over_ns = None
-    if over_ns is not None and end_ns - over_ns > tank.shed_for_ns:
-        yield over_ns + tank.shed_for_ns, end_ns
+    if over_ns is not None and end_ns - over_ns > shed_ns:
+        yield over_ns + shed_ns, end_ns
 
 
 def tank_causes(outside: Outside) -> list[Cause]:
@@ -73,7 +77,7 @@ def tank_causes(outside: Outside) -> list[Cause]:
     tank = outside.devices.tank
     if tank is None:
         return []
-    every = [trip for life in outside.lives for trip in trips(outside, tank, life)]
+    every = [trip for life in outside.lives for trip in trips(outside, tank, life, EARLY_NS)]
     return [
         Cause(from_ns - NS_PER_S, to_ns + 10 * NS_PER_S, "the tank", frozenset(tank.loads)) for from_ns, to_ns in every
     ]
