@@ -34,6 +34,7 @@ from agent.shell.disk import Disk, RealDisk
 from agent.shell.journal import Journal
 from agent.shell.keeping import Keeping
 from agent.shell.lateness import Lateness
+from agent.shell.local_time import LocalTime
 from agent.shell.people import People
 from agent.shell.spawn import RealSpawn, Spawn
 from agent.shell.watchdog import ServiceManager, feed, measure_lateness
@@ -48,6 +49,7 @@ from agent.uplink.wire import Wire
 from agent.version import VERSION
 from drivers.dial import Dial, SocketDial, raise_descriptor_limit
 from drivers.gpu.wire import Connect, connect_to
+from drivers.miners.dialect import Secret
 from drivers.modbus.transport import Transport
 from drivers.profile import load_profile
 
@@ -72,10 +74,11 @@ class Seams(Struct, frozen=True):
 
 
 class Identity(Struct, frozen=True):
-    """Who we are, and whom we obey."""
+    """Who we are, whom we obey, and what lets us in."""
 
     signer: Signer
     keyring: Keyring | None
+    passwords: Mapping[str, Secret] = {}  # [[miners]] table -> what lets us in
 
 
 class Agent:
@@ -108,9 +111,10 @@ class Agent:
         self.keeping = Keeping(self.journal, seams.clock, self._fault)
         self.epoch = self.keeping.epoch(self.boot)
         listed = {table.id: read_listed(self.journal.kept(f"gpus/{table.id}")) for table in self.file.gpus}
-        self.translated = translate(self.file, listed)
+        self.translated = translate(self.file, listed, self.identity.passwords)
         self.tree = Tree(self.translated.site)
         self.board = board = self._make_board()
+        board.local_time = LocalTime(self.file.site.timezone)
         self.people = People(self.tree, board, board.image, self.journal, seams.clock, self._tell_note)
         self.devices = Devices(
             self.file,

@@ -15,8 +15,8 @@ from agent.core.values import NS_PER_MS, NS_PER_S
 from agent.shell.volley import Target
 from agent.translate_rules import has_bit, rules_of
 from drivers.gpu.client import GpuLoad
-from drivers.miners.dialect import Dialect
-from drivers.miners.families import FAMILIES
+from drivers.miners.dialect import Account, Dialect, Secret
+from drivers.miners.families import speak
 
 INFINITE = float("inf")
 ENTER_HZ_PU_MIN, ENTER_HZ_PU_MAX = 59.5 / 60, 60.1 / 60  # IEEE 1547-2018 4.10.2, in per unit of nominal
@@ -45,14 +45,19 @@ class Translated(Struct, frozen=True):
     remote: Mapping[str, str]  # PLC -> the point of its panel's contact
 
 
-def translate(file: SiteFile, gpus: Mapping[str, tuple[GpuSteps, ...]]) -> Translated:
-    """The whole site. `gpus`: what each [[gpus]] table's gpud listed last."""
+def translate(
+    file: SiteFile, gpus: Mapping[str, tuple[GpuSteps, ...]], passwords: Mapping[str, Secret] | None = None
+) -> Translated:
+    """The whole site. `gpus`: what each [[gpus]] table's gpud listed last; `passwords`: of [[miners]] tables.
+
+    Without `passwords` each table that names one counts as having it: for those who forecast and send nothing.
+    """
     loads: list[Load] = []
     targets: list[Target] = []
     models = {meter.id: meter.profile for meter in file.meters} | {plc.id: plc.profile for plc in file.plcs}
     strings: dict[tuple[str, str], list[str]] = {}
     for table in file.miners:
-        dialect = FAMILIES[table.family]
+        dialect = speak(table.family, _account(file, table, passwords), table.control_port)
         for miner in table.hosts:
             name = table.load_id(miner)
             tank = miner.tank or table.cooling
@@ -90,6 +95,15 @@ def translate(file: SiteFile, gpus: Mapping[str, tuple[GpuSteps, ...]]) -> Trans
         models,
         {plc.id: f"{plc.id}.{REMOTE_BIT}" for plc in file.plcs if has_bit(plc, REMOTE_BIT)},
     )
+
+
+def _account(file: SiteFile, table: MinersTable, passwords: Mapping[str, Secret] | None) -> Account:
+    """With what the operator lets us into the miners of one table."""
+    if passwords is not None:
+        password = passwords.get(table.id)
+    else:
+        password = None if table.password is None else Secret()
+    return Account(table.user or "", password, file.site.control == "act", table.unverified_control)
 
 
 def _is_plc(file: SiteFile, name: str | None) -> bool:

@@ -1,19 +1,22 @@
 """The rules of site.toml in the core's words: one row for each kind, kilowatts to watts, seconds to nanoseconds."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, get_args
 
 from agent.config import (
+    CoincidentPeakRule,
     CommandRule,
     CommsLossRule,
     CoolingRule,
     DemandWindowRule,
     PlcTable,
     PowerCapRule,
+    ScheduleRule,
     SiteFile,
     UnderFrequencyRule,
 )
-from agent.config.rules import EventLimits
+from agent.config.rules import WEEKDAYS, Day, EventLimits
+from agent.config.rules import Hours as HoursWritten
 from agent.core.rules import Rule
 from agent.core.rules.amperes import Amperes
 from agent.core.rules.command import Command
@@ -21,10 +24,13 @@ from agent.core.rules.comms_loss import CommsLoss
 from agent.core.rules.cooling import Cooling, Edge
 from agent.core.rules.demand_window import DemandWindow
 from agent.core.rules.power_cap import PowerCap, limit_key
+from agent.core.rules.schedule import Hours, Schedule
 from agent.core.rules.under_frequency import UnderFrequency
+from agent.core.site import BoundClass
 from agent.core.values import NS_PER_MS, NS_PER_S
 from drivers.profile import load_profile
 
+DAYS = get_args(Day)
 PERMIT_BIT = "permit"  # the PLC's own permit, where its profile or [plc.bits] has a bit of this name
 
 
@@ -114,6 +120,31 @@ def _demand_window(file: SiteFile, table: DemandWindowRule, acts: bool) -> list[
     return []  # it says how the circuit's own demand_kw is kept: _of_circuits
 
 
+def _schedule(file: SiteFile, table: ScheduleRule, acts: bool) -> list[Rule]:
+    hours = _hours(table.hours, range(1, 13))
+    return [Schedule(table.id, table.circuit, table.to_kw * 1000, hours, BoundClass.COMMAND, acts)]
+
+
+def _coincident_peak(file: SiteFile, table: CoincidentPeakRule, acts: bool) -> list[Rule]:
+    hours = _hours(table.hours, table.months)
+    return [Schedule(table.id, table.circuit, table.to_kw * 1000, hours, BoundClass.CONTRACT, acts)]
+
+
+def _hours(written: Iterable[HoursWritten], months: Iterable[int]) -> tuple[Hours, ...]:
+    def minutes(text: str) -> int:
+        return 60 * int(text[:2]) + int(text[3:])
+
+    return tuple(
+        Hours(
+            minutes(one.start),
+            minutes(one.end),
+            frozenset(DAYS.index(day) for day in one.days or WEEKDAYS),
+            frozenset(months),
+        )
+        for one in written
+    )
+
+
 def _comms_loss(file: SiteFile, table: CommsLossRule, acts: bool) -> list[Rule]:
     circuit = table.circuit if table.circuit is not None else file.circuits[0].id
     after_ns, hold_max_ns = int(table.after_s * NS_PER_S), int(table.hold_max_s * NS_PER_S)
@@ -144,6 +175,8 @@ _KINDS: dict[type, Callable[[SiteFile, Any, bool], list[Rule]]] = {
     PowerCapRule: _power_cap,
     CommandRule: _command,
     DemandWindowRule: _demand_window,
+    ScheduleRule: _schedule,
+    CoincidentPeakRule: _coincident_peak,
     CommsLossRule: _comms_loss,
     CoolingRule: _cooling,
 }

@@ -81,7 +81,7 @@ class MinersDevice(_Device, frozen=True, kw_only=True):
 
 
 class TankDevice(_Device, frozen=True, kw_only=True):
-    """A tank's PLC."""
+    """A tank's PLC. `at` is a link's URL as site.toml has it: tcp://HOST:PORT or rtu:///dev/ttyUSB0?..."""
 
     at: str = ""
     unit_id: int = 3

@@ -69,7 +69,7 @@ class WholeRig:
         self.modbus |= self._process.plcs
         devices: list[MeterDevice | TankDevice | SwitchgearDevice]
         devices = [*self.file.meter, *self.file.tank, *self.file.switchgear]
-        self.modbus |= {device.id: device.at.removeprefix("tcp://") for device in devices if device.real}
+        self.modbus |= {device.id: device.at for device in devices if device.real}
         self.gpud_environment = self._process.gpud_environment
         return self
 

@@ -15,6 +15,7 @@ from hil.rig_file import NOMINAL_HZ, MinersDevice, RigFile, SwitchgearDevice, Ta
 
 SITE, AGENT, ROOT = "rig", "ctl-1", "ballast"
 INVENTORY = "miners-{}.csv"
+_PSEUDO_TERMINAL = "rtu://{}?baudrate=19200&parity=N&stopbits=1"  # which has no parity
 
 
 class Places(Struct, frozen=True):
@@ -22,7 +23,7 @@ class Places(Struct, frozen=True):
 
     folder: Path
     state: Path
-    modbus: dict[str, str]  # meter or PLC -> "host:port" or a serial line's path
+    modbus: dict[str, str]  # meter or PLC -> "host:port", a stand-in's serial line, or a URL as site.toml has it
     miners: dict[str, tuple[str, ...]]  # group -> addresses
     gpud: str = ""
     broker_port: int | None = None
@@ -99,7 +100,7 @@ def to_toml(tables: Mapping[str, Any]) -> str:
 
 def _on_link(name: str, unit_id: int, site: Table, places: Places, links: dict[str, str]) -> Table:
     at = places.modbus[name]
-    url = f"rtu://{at}?baudrate=19200&parity=E&stopbits=1" if at.startswith("/") else f"tcp://{at}"
+    url = at if "://" in at else _PSEUDO_TERMINAL.format(at) if at.startswith("/") else f"tcp://{at}"
     return {"id": name, "link": links.setdefault(url, f"{name}-net"), "unit_id": unit_id} | site
 
 

@@ -11,13 +11,13 @@ from ipaddress import ip_address
 
 from agent.cli import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
 from agent.cli.asking import NoAgent, ask_status, socket_paths
-from agent.cli.budget import Budget
 from agent.cli.forecast import CircuitRow, Forecast, RuleRow, Rung, forecast
 from agent.cli.print_equipment import print_equipment
 from agent.cli.printing import kw, print_json, print_table, seconds
 from agent.cli.status import print_ladder
 from agent.cli.warnings import warnings_of
 from agent.config import ConfigErrors, SiteFile, load
+from agent.config.budget import Budget
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

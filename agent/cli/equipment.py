@@ -9,8 +9,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from agent.cli.budget import Budget, budget
 from agent.config import ContactorTable, CoolingRule, GpusTable, LinkTable, SiteFile
+from agent.config.budget import Budget, budget
 from agent.config.cooling import key_of
 from agent.core.tree import Tree, tank_node
 from agent.core.values import NS_PER_MS

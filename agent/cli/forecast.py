@@ -14,27 +14,35 @@ The time from the grid's change until the watts are gone is at most the sum of
 from msgspec import Struct
 
 from agent.cli import equipment
-from agent.cli.budget import Budget, budget
 from agent.cli.equipment import ContactorRow, GpusRow, TankRow
 from agent.config import (
     CircuitTable,
+    CoincidentPeakRule,
     CommandRule,
     CommsLossRule,
     CoolingRule,
     DemandWindowRule,
     PowerCapRule,
+    ScheduleRule,
     SiteFile,
     UnderFrequencyRule,
 )
+from agent.config.budget import Budget, budget
 from agent.config.checks import floors_kw
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS
 from agent.translate import translate
 from agent.translate_rules import frequency_meter
 
-PowerRule = (
-    UnderFrequencyRule | PowerCapRule | CommandRule | CommsLossRule | DemandWindowRule
-)  # those about a circuit's power
+PowerRule = (  # those about a circuit's power
+    UnderFrequencyRule
+    | PowerCapRule
+    | CommandRule
+    | CommsLossRule
+    | DemandWindowRule
+    | ScheduleRule
+    | CoincidentPeakRule
+)
 
 
 class Rung(Struct, frozen=True):
@@ -215,6 +223,8 @@ def _wanted(rule: PowerRule, row: CircuitRow) -> tuple[str, float]:
         case DemandWindowRule(margin_kw=margin_kw):
             target_kw = (row.demand_kw or row.limit_kw) - margin_kw
             return f"more than {target_kw:g} kW on average", max(0.0, row.rated_kw - target_kw)
+        case ScheduleRule(to_kw=to_kw) | CoincidentPeakRule(to_kw=to_kw):
+            return f"at its hours, to {to_kw:g} kW", max(0.0, row.rated_kw - to_kw)
         case CommandRule():
             return "a signed limit, the lowest that can be reached", row.rated_kw - row.floor_kw
         case CommsLossRule(then="fallback", after_s=after_s):
@@ -235,7 +245,7 @@ def _cut(rungs: tuple[Rung, ...], wanted_w: float) -> tuple[Rung, ...]:
 
 def _heard_within(file: SiteFile, rule: PowerRule) -> tuple[float, float]:
     """How old what the rule looks at may be, ms: the meter's refresh and poll; without a meter, its loads' poll."""
-    if isinstance(rule, CommandRule | CommsLossRule):
+    if isinstance(rule, CommandRule | CommsLossRule | ScheduleRule | CoincidentPeakRule):
         return 0.0, 0.0
     name: str | None
     if isinstance(rule, UnderFrequencyRule):

@@ -23,6 +23,7 @@ import uvloop
 from agent.app import Identity, serve
 from agent.cli import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
 from agent.config import ConfigErrors, SiteFile, load
+from agent.config.passwords import PasswordError, read_passwords
 from agent.uplink.keyfiles import KeyFileError, load_signer, make_key
 from agent.uplink.keyring import Keyring, KeyringError, load_keyring
 from agent.uplink.sealing import Signer
@@ -65,7 +66,7 @@ def main(arguments: argparse.Namespace) -> int:
     uncommissioned = file.site.control == "act" and file.site.commissioned is None
     try:
         identity = _identity(file)
-    except (KeyFileError, KeyringError, OSError) as error:
+    except (KeyFileError, KeyringError, PasswordError, OSError) as error:
         print(error, file=sys.stderr)
         return EXIT_CONFIG
     return uvloop.run(_serve(file, identity, uncommissioned))
@@ -85,7 +86,7 @@ def _identity(file: SiteFile) -> Identity:
     keyring: Keyring | None = load_keyring(Path(file.keys.keyring))
     if keyring is None:
         log.warning("%s: no keyring, so every command is refused; put one there and restart", file.keys.keyring)
-    return Identity(signer, keyring)
+    return Identity(signer, keyring, read_passwords(file))
 
 
 async def _serve(file: SiteFile, identity: Identity, uncommissioned: bool) -> int:

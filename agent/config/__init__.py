@@ -5,6 +5,7 @@ from agent.config.faults import ConfigErrors, Fault
 from agent.config.load import load
 from agent.config.loads import GpusTable, Miner, MinersTable
 from agent.config.rules import (
+    CoincidentPeakRule,
     CommandRule,
     CommsLossRule,
     CoolingRule,
@@ -12,6 +13,7 @@ from agent.config.rules import (
     PowerCapRule,
     Release,
     RuleTable,
+    ScheduleRule,
     Threshold,
     UnderFrequencyRule,
 )
@@ -29,6 +31,7 @@ from agent.config.urls import Endpoint, SerialLine
 __all__ = [
     "CircuitTable",
     "Close",
+    "CoincidentPeakRule",
     "CommandRule",
     "CommsLossRule",
     "ConfigErrors",
@@ -51,6 +54,7 @@ __all__ = [
     "PowerCapRule",
     "Release",
     "RuleTable",
+    "ScheduleRule",
     "SerialLine",
     "SiteFile",
     "SiteTable",

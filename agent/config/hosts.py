@@ -7,10 +7,10 @@ from msgspec.structs import asdict, replace
 
 from agent.config.inventory import MINERS_MAX, Broken, Inventory, miners_of_hosts
 from agent.config.lines import Path
-from agent.config.loads import Miner, MinersTable, MinersWritten
+from agent.config.loads import CREDENTIAL, Miner, MinersTable, MinersWritten
 from agent.config.reading import Draft, Rows, nearest
 from agent.config.tanks import tank_fault, tanks_written
-from drivers.miners.families import FAMILIES, NOT_YET
+from drivers.miners.families import API_PORT, FAMILIES
 
 _ANY_RATED_W: Final = 1.0  # stands in while rated_w has a fault of its own
 
@@ -35,8 +35,17 @@ def resolve_miners(draft: Draft) -> Rows[MinersTable]:
             continue
         hosts = [_cooled(host, table.cooling) for host in resolver.of_table(path, table)]
         keys = {key: value for key, value in asdict(table).items() if key not in ("inventory", "hosts")}
+        keys["port"] = port_of(table)
+        if table.password is not None and not table.password.startswith(CREDENTIAL):
+            keys["password"] = str(draft.folder / table.password)
         tables.append((path, MinersTable(**keys, hosts=tuple(hosts))))
     return tables
+
+
+def port_of(table: MinersWritten) -> int:
+    """Where these miners listen: as written, else where their family does."""
+    family = FAMILIES.get(table.family)
+    return table.port or (family.port if family is not None else API_PORT)
 
 
 def _cooled(miner: Miner, tank: str | None) -> Miner:
@@ -56,7 +65,7 @@ class _Resolver:
     def of_table(self, path: Path, table: MinersWritten) -> list[Miner]:
         """The miners of one table; notes what is wrong with them."""
         if table.family not in FAMILIES:
-            mend = nearest(table.family, (*FAMILIES, *NOT_YET), f"write one of {', '.join(FAMILIES)}")
+            mend = nearest(table.family, tuple(FAMILIES), f"write one of {', '.join(FAMILIES)}")
             self._reader.fault((*path, "family"), "no such family", mend)
         if (table.inventory is None) == (not table.hosts):
             both = table.inventory is not None
@@ -86,7 +95,7 @@ class _Resolver:
                 self._reader.fault(place, broken.wrong, broken.mend)
                 continue
             where = f"{self._reader.file}:{self._reader.lines.at(place)}"
-            twice = [known for miner in some if (known := self._claim(miner, table.port, where))]
+            twice = [known for miner in some if (known := self._claim(miner, port_of(table), where))]
             if twice:
                 wrong = f"{len(twice)} of these also at {twice[0]}"
                 self._reader.fault(place, wrong, "each miner stands once; take it out of one of them")
@@ -97,7 +106,7 @@ class _Resolver:
         assert table.inventory is not None, "the caller has looked"
         found = self.inventory(table.id, table.inventory, table.rated_w, table.sleep_w)
         for line, miner in found.miners:
-            known = self._claim(miner, table.port, f"{found.file}:{line}")
+            known = self._claim(miner, port_of(table), f"{found.file}:{line}")
             if known:
                 mend = "each miner stands once; take one out"
                 found.fault(line, "address", miner.address, f"also at {known}", mend)

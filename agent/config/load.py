@@ -20,9 +20,11 @@ from agent.config.loads import UNIX, GpusTable
 from agent.config.meters import check_meters
 from agent.config.notyet import RULE_KINDS, TABLES, mend_not_yet
 from agent.config.plcs import check_contacts, check_plcs
+from agent.config.presets import check_presets, with_preset
 from agent.config.profiles import load_profiles
 from agent.config.reading import Draft, Reader, Rows, nearest
 from agent.config.rules import (
+    CoincidentPeakRule,
     CommandRule,
     CommsLossRule,
     CoolingWritten,
@@ -30,6 +32,7 @@ from agent.config.rules import (
     PowerCapRule,
     RuleTable,
     RuleWritten,
+    ScheduleRule,
     UnderFrequencyRule,
 )
 from agent.config.syntax import parse, read_text
@@ -51,7 +54,9 @@ RULES: Final[dict[str, type[RuleWritten]]] = {
     "under_frequency": UnderFrequencyRule,
     "power_cap": PowerCapRule,
     "command": CommandRule,
+    "coincident_peak": CoincidentPeakRule,
     "demand_window": DemandWindowRule,
+    "schedule": ScheduleRule,
     "comms_loss": CommsLossRule,
     "cooling": CoolingWritten,
 }
@@ -62,6 +67,7 @@ CHECKS: Final[tuple[Callable[[Draft], None], ...]] = (
     check_meters,
     check_plcs,
     check_contacts,
+    check_presets,
     check_contactors,
     check_gpus,
     check_tanks,
@@ -130,7 +136,7 @@ def _site(reader: Reader) -> SiteTable | None:
 def _rules(reader: Reader) -> Rows[RuleTable]:
     rules: Rows[RuleTable] = []
     for path, raw in reader.each("rule"):
-        rule = _rule(reader, path, raw)
+        rule = _rule(reader, path, with_preset(reader, path, raw))
         if rule is not None:
             rules.append((path, rule))
     return rules

@@ -7,6 +7,10 @@ from msgspec import Meta, Struct
 from agent.config.values import FilePath, GpuW, Id, LoadW, Seconds, Text, ValuePerMwh, at_least
 
 UNIX: Final = "unix:"
+CREDENTIAL: Final = "credential:"  # of systemd: a file of that name in $CREDENTIALS_DIRECTORY
+
+
+Port = Annotated[int, Meta(ge=1, le=65_535, description="TCP port of the miners' API")]
 
 
 class Miner(Struct, frozen=True, kw_only=True):
@@ -24,7 +28,20 @@ class _MinersKeys(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     id: Id
     circuit: Id
     family: Annotated[Text, Meta(description="the firmware's dialect", examples=["avalon"])]
-    port: Annotated[int, Meta(ge=1, le=65_535, description="TCP port of the miners' API")] = 4028
+    port: Port | None = None
+    control_port: Annotated[int, Meta(ge=1, le=65_535, description="TCP port of their second interface")] | None = None
+    user: Annotated[Text, Meta(description="who logs on, where the family asks for one")] | None = None
+    password: (
+        Annotated[
+            FilePath,
+            Meta(
+                description="credential:NAME, or the path of a file that holds it alone; never the password itself",
+                examples=["credential:miners-a"],
+            ),
+        ]
+        | None
+    ) = None
+    unverified_control: Annotated[bool, Meta(description="control a family whose verbs no device has proven")] = False
     rated_w: Annotated[LoadW, Meta(description="W of one miner where the inventory says nothing")] | None = None
     sleep_w: Annotated[float, Meta(ge=0, le=10_000, description="W of one miner asleep", examples=[25])]
     value_usd_per_mwh: ValuePerMwh = 0.0
@@ -50,6 +67,7 @@ class MinersTable(_MinersKeys, frozen=True, forbid_unknown_fields=True, kw_only=
     """Miners of one kind on one circuit, with every one of them resolved from the inventory or the ranges."""
 
     hosts: tuple[Miner, ...]
+    port: int
 
     def load_id(self, miner: Miner) -> str:
         """What the miner is called everywhere: a/10.20.1.17."""

@@ -6,9 +6,6 @@ taking them out means.
 
 from typing import Final
 
-from drivers.miners.families import FAMILIES
-from drivers.miners.families import NOT_YET as FAMILIES_NOT_YET
-
 TABLES: Final[tuple[str, ...]] = ()
 
 KEYS: Final[tuple[str, ...]] = ()
@@ -20,15 +17,12 @@ RULE_KINDS: Final = (
     "voltage",
     "adopt_relay",
     "meter_loss",
-    "schedule",
-    "coincident_peak",
     "price",
     "follow",
     "heat",
 )
 
 VALUES: Final = {
-    "miners.family": FAMILIES_NOT_YET,
     "rule.kind": RULE_KINDS,
     "rule.release": ("recall",),
 }
@@ -50,8 +44,6 @@ def mend_not_yet(place: str, value: object) -> str | None:
         known |= value in VALUES.get(place, ()) or value.startswith(BEGINNINGS.get(place, ()))
     if not known:
         return None
-    if place == "miners.family":
-        return f"this version speaks {', '.join(FAMILIES)}"
     if place == "rule.kind":
         return "take the rule out, knowing that nothing does its work meanwhile"
     if place in TABLES:

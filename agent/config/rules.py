@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
-from agent.config.values import Arm, Hz, Id, PlcBit, PowerKw, PowerKwOrNone, Seconds
+from agent.config.values import Arm, Hz, Id, PlcBit, PowerKw, PowerKwOrNone, Seconds, Text, at_least
 
 
 class Release(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -29,6 +29,7 @@ class UnderFrequencyRule(
     """Sheds when the grid's frequency falls through a threshold."""
 
     id: Id
+    preset: Annotated[Text, Meta(description="a programme's figures, where this rule writes none")] | None = None
     arm: Arm | None = None
     circuit: Id
     when: Annotated[
@@ -68,6 +69,55 @@ class DemandWindowRule(
         Meta(description="when windows begin: by the clock, with the utility's contact, or every one counts"),
     ] = "clock"
     pulse: Annotated[PlcBit, Meta(description="PLC.BIT of the utility's contact; of pulse")] | None = None
+
+
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri")
+ClockTime = Annotated[
+    str,
+    Meta(
+        pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$",
+        description="HH:MM of the site's own day",
+        examples=["16:30"],
+        extra=at_least('write hours and minutes, such as "16:30"'),
+    ),
+]
+
+
+class Hours(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A time of day, on some days. An end before its begin is after midnight."""
+
+    start: ClockTime = field(name="from")
+    end: ClockTime = field(name="to")
+    days: (
+        Annotated[tuple[Day, ...], Meta(min_length=1, max_length=7, description="left out: Monday to Friday")] | None
+    ) = None
+
+
+class ScheduleRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="schedule"):
+    """Goes to to_kw at set times of the site's own day."""
+
+    id: Id
+    arm: Arm | None = None
+    circuit: Id
+    to_kw: Annotated[PowerKwOrNone, Meta(description="the net kW to go to")]
+    hours: Annotated[tuple[Hours, ...], Meta(min_length=1, max_length=50, description="the times")]
+
+
+class CoincidentPeakRule(
+    Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="coincident_peak"
+):
+    """Keeps the draw low in the hours in which the grid's highest interval of a month is likely."""
+
+    id: Id
+    arm: Arm | None = None
+    circuit: Id
+    to_kw: Annotated[PowerKwOrNone, Meta(description="the net kW to go to")]
+    hours: Annotated[tuple[Hours, ...], Meta(min_length=1, max_length=50, description="the times")]
+    months: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=12)], ...],
+        Meta(min_length=1, max_length=12, description="months of the year; ERCOT's are June to September"),
+    ] = (6, 7, 8, 9)
 
 
 class CommandRule(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="command"):
@@ -158,5 +208,23 @@ class CoolingRule(_CoolingKeys, frozen=True, forbid_unknown_fields=True, kw_only
     auto_returns_per_day: _Returns
 
 
-RuleWritten = UnderFrequencyRule | PowerCapRule | DemandWindowRule | CommandRule | CommsLossRule | CoolingWritten
-RuleTable = UnderFrequencyRule | PowerCapRule | DemandWindowRule | CommandRule | CommsLossRule | CoolingRule
+RuleWritten = (
+    UnderFrequencyRule
+    | PowerCapRule
+    | DemandWindowRule
+    | ScheduleRule
+    | CoincidentPeakRule
+    | CommandRule
+    | CommsLossRule
+    | CoolingWritten
+)
+RuleTable = (
+    UnderFrequencyRule
+    | PowerCapRule
+    | DemandWindowRule
+    | ScheduleRule
+    | CoincidentPeakRule
+    | CommandRule
+    | CommsLossRule
+    | CoolingRule
+)

@@ -212,7 +212,7 @@ def _lifted(
 
 
 def _has_room(tree: Tree, state: State, found: Mapping[str, Net], image: Image, event: Event, bound: Bound) -> bool:
-    """Whether a limit leaves room for one of the loads that it lowered."""
+    """Whether a limit leaves room for one of the loads that it lowered; whether it is kept, when it lowered none."""
     net = found[event.circuit]
     if net.watts is None or any(event.circuit in sent.falls for sent in state.durable.cuts):
         return False
@@ -221,11 +221,9 @@ def _has_room(tree: Tree, state: State, found: Mapping[str, Net], image: Image, 
         for load, down in state.durable.lowered.items()
         if down.event == event.id
     ]
-    if not watts:
-        return True
     steady = steady_w(state, net, event.circuit)
     ends_w = max(net.watts, steady if steady is not None else net.watts)
-    return ends_w + climbing_w(tree, state.durable, image, event.circuit) + min(watts) <= bound.hi_w
+    return ends_w + climbing_w(tree, state.durable, image, event.circuit) + min(watts, default=0.0) <= bound.hi_w
 
 
 def _ended(tree: Tree, state: State, image: Image, found: Mapping[str, Net], now_ns: int) -> tuple[State, list[Note]]:

@@ -83,4 +83,7 @@ class Image(Struct, frozen=True):
     held: frozenset[str] = frozenset()  # loads and contactors under a tag, LOCAL or what feeds them: no raise
     local: frozenset[str] = frozenset()  # of these, those that nothing may be written to
     away_ns: int | None = None  # since when there has been no broker; None: there is one, or none is meant to be
+    local_time: tuple[int, int, int] | None = (
+        None  # month, weekday (0: Monday), minute of the site's day, while trusted
+    )
     wall_ms: int | None = None  # Unix ms when the clock is trusted at all; names events, drives nothing

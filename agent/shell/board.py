@@ -60,6 +60,9 @@ class Board:
         self.armed = Armed()
         self.reaction: Reaction | None = None
         self.broker_away_ns: Callable[[], int | None] = lambda: None  # since when; app tells where to ask
+        self.local_time: Callable[[int | None], tuple[int, int, int] | None] = lambda wall_ms: (
+            None
+        )  # of the site's zone
         self.beats = 0  # the watchdog is fed only when this advances
         self.device_faults: dict[str, str] = {}  # meter or load -> its newest error, while it lasts
         self.repairs: dict[str, int] = {}  # load -> replies that had to be mended
@@ -215,6 +218,7 @@ class Board:
 
     def image(self) -> Image:
         """Everything known, frozen."""
+        wall_ms = self._clock.wall_ms()
         self._loads_shared = self._writes_shared = True
         return Image(
             self._points,
@@ -225,7 +229,8 @@ class Board:
             held=self._held,
             local=self._local,
             away_ns=self.broker_away_ns(),
-            wall_ms=self._clock.wall_ms(),
+            local_time=self.local_time(wall_ms),
+            wall_ms=wall_ms,
         )
 
     def _react(self, now_ns: int) -> tuple[Reaction, Image]:

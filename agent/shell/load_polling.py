@@ -4,6 +4,7 @@
     regular    then each has its own slot in every `poll_s`; the slots of N loads lie evenly over that time
     after      1, 2, 5 and 15 s after a setpoint went out (reference: miners.md 13, the after-check): did it come true,
                and did it stay
+    at once    after a refusal that passes by itself: what the verb was wanting may be had by now
 
 At most 32 are asked at once, a load never twice at once (its server is one thread), and none while a volley is out. A
 poll that is due and finds that the load was asked since is dropped: after a volley to thousands the checks come as fast
@@ -11,6 +12,7 @@ as they can and never pile up. A poll that a volley ended tells nothing and is m
 """
 
 import asyncio
+import contextlib
 import heapq
 from collections.abc import Callable, Iterable
 from itertools import count
@@ -22,9 +24,9 @@ from agent.core.image import Outcome
 from agent.shell.clock import Clock
 from agent.shell.sink import LoadSink
 from agent.shell.volley import Target
-from drivers.errors import Garbled, Refused
+from drivers.errors import DeviceError, Garbled, Refused, Silent, Unreachable
 from drivers.miners.client import Exchanger, Shot
-from drivers.miners.dialect import Seen, State
+from drivers.miners.dialect import Heard, Request, Seen, State
 
 CHECKS_S = (1.0, 2.0, 5.0, 15.0)
 AT_ONCE_MAX = 32
@@ -33,6 +35,13 @@ _GIVE_WAY_S = 0.005
 _NS_PER_S = 1_000_000_000
 _NEVER_NS = -1
 _REGULAR_NS = -2
+_FAILURES: dict[str, type[Silent] | type[Unreachable]] = {"silent": Silent, "unreachable": Unreachable}
+_OUTCOMES: dict[type[DeviceError], Outcome] = {
+    Silent: Outcome.SILENT,
+    Unreachable: Outcome.UNREACHABLE,
+    Refused: Outcome.REFUSED,
+    Garbled: Outcome.GARBLED,
+}
 
 
 class Writes(Protocol):
@@ -40,6 +49,10 @@ class Writes(Protocol):
 
     def on_sent(self, callback: Callable[[str, int], None]) -> None:
         """Have (load, sent_ns) told for every setpoint that goes out."""
+        ...
+
+    def on_turned_away(self, callback: Callable[[str], None]) -> None:
+        """Have a load told whose refusal may pass once it was polled."""
         ...
 
     def seen(self, load_id: str, state: State, taken_ns: int) -> None:
@@ -91,6 +104,7 @@ class LoadPoller:
         for turn in self._turns.values():
             self._plan(self._begin_ns, turn)
         writes.on_sent(self._sent)
+        writes.on_turned_away(self._turned_away)
 
     async def run(self) -> NoReturn:
         """Poll until cancelled."""
@@ -134,28 +148,41 @@ class LoadPoller:
             self._room.release()
 
     async def _ask(self, turn: _Turn) -> None:
-        target = turn.target
-        load, dialect = target.load, target.dialect
-        replies: list[bytes] = []
+        load = turn.target.load
         asked_ns = self._clock.monotonic_ns()
-        for request in dialect.poll_requests(turn.seen):
-            answer = await self._exchanger.ask(Shot(load, target.host, target.port, request, hedge=False))
-            if answer.outcome == "preempted":
-                self._plan(self._clock.monotonic_ns() + _AGAIN_NS, turn, turn.sent_ns)
-                return
-            if answer.outcome != "ok":
-                self._sink.load_failed(load, Outcome(answer.outcome), answer.detail)
-                return
-            replies.append(answer.reply)
         try:
-            state = dialect.decode_state(replies, self._clock.monotonic_ns())
-        except (Garbled, Refused) as error:
-            outcome = Outcome.REFUSED if isinstance(error, Refused) else Outcome.GARBLED
-            self._sink.load_failed(load, outcome, error.detail)
+            state = await self._read(turn, asked_ns)
+        except DeviceError as error:
+            self._sink.load_failed(load, _OUTCOMES[type(error)], error.detail)
+            return
+        if state is None:
+            self._plan(self._clock.monotonic_ns() + _AGAIN_NS, turn, turn.sent_ns)
             return
         turn.seen = state.seen
         self._writes.seen(load, state, asked_ns)
         self._sink.load_read(load, state, asked_ns)
+
+    async def _read(self, turn: _Turn, asked_ns: int) -> State | None:
+        """What the load's poll comes to, its requests asked one after the other; None when a volley ended it."""
+        target, failed = turn.target, None
+        poll = target.dialect.poll(turn.seen, asked_ns)
+        heard: Heard | None = None
+        with contextlib.closing(poll):
+            while True:
+                try:
+                    request = poll.throw(failed) if failed else next(poll) if heard is None else poll.send(heard)
+                except StopIteration as done:
+                    state: State = done.value
+                    return state
+                answer = await self._exchanger.ask(_shot(target, request))
+                if answer.outcome == "preempted":
+                    return None
+                failed = None if answer.outcome == "ok" else _FAILURES[answer.outcome]("", answer.detail)
+                heard = Heard(answer.reply, self._clock.monotonic_ns())
+
+    def _turned_away(self, load_id: str) -> None:
+        turn = self._turns[load_id]
+        self._plan(self._clock.monotonic_ns(), turn, turn.sent_ns)
 
     def _sent(self, load_id: str, sent_ns: int) -> None:
         turn = self._turns[load_id]
@@ -167,6 +194,20 @@ class LoadPoller:
         heapq.heappush(self._due, (due_ns, next(self._number), turn, sent_ns))
         if self._due[0][0] == due_ns:
             self._sooner.set()
+
+
+def _shot(target: Target, request: Request) -> Shot:
+    """One read of a poll."""
+    port = request.port or target.port
+    return Shot(
+        target.load,
+        target.host,
+        port,
+        request.raw,
+        hedge=False,
+        framing=request.framing,
+        answer_ns=request.answer_ns,
+    )
 
 
 def _slot_after(now_ns: int, first_ns: int, period_ns: int) -> int:

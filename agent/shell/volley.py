@@ -19,8 +19,9 @@ Rules kept here (design.md, section 4.3 and 4.15)
   What is not sent comes back from fire() with the reason. After an unknown write the state has to be read twice in a
   row the same, both asked after the write, before the load counts as known again.
 - A lowering write that came to nothing known, or to a refusal that passes by itself (somebody else has the miner's only
-  session), is repeated 2, 5, 15 and 60 s after it was first sent (reference: miners.md 13), unless a read agrees with
-  it, a newer setpoint replaced it or the core does not want it any more. All lowering verbs are idempotent. A session
+  session, a token died), is repeated 2, 5, 15 and 60 s after it was first sent (reference: miners.md 13), or as soon as
+  a poll brought what such a refusal was for want of, unless a read agrees with it, a newer setpoint replaced it or the
+  core does not want it any more. All lowering verbs are idempotent. A session
   whose opening was never answered may stay open for a minute: the repeats at 60 s come after that.
 - Sessions are ended before run() does, however it ends.
 - In observe nothing is sent at all.
@@ -121,6 +122,7 @@ class Volley:
         self._wanted = wanted
         self._loop = asyncio.get_running_loop()
         self._sent_to: list[Callable[[str, int], None]] = []
+        self._turned_away: list[Callable[[str], None]] = []
         self._seen: dict[str, Seen] = {}
         self._ready = {load: self._encode(load) for load in self._targets}
         self._flights: dict[str, _Flight] = {}
@@ -134,6 +136,10 @@ class Volley:
     def on_sent(self, callback: Callable[[str, int], None]) -> None:
         """Have (load, sent_ns) told for every setpoint that went out: the poller looks at what came of it."""
         self._sent_to.append(callback)
+
+    def on_turned_away(self, callback: Callable[[str], None]) -> None:
+        """Have a load told whose refusal passes: a poll may get what its verb needs, and seen() then repeats it."""
+        self._turned_away.append(callback)
 
     def fire(self, setpoints: Sequence[Setpoint]) -> tuple[Held, ...]:
         """Send these now, one a load; those that must not be sent come back. The first are out when this returns."""
@@ -155,6 +161,10 @@ class Volley:
         if state.seen != self._seen.get(load_id) or self._ready[load_id].until_ns != _FOREVER_NS:
             self._seen[load_id] = state.seen
             self._ready[load_id] = self._encode(load_id)
+            waiting = self._repeats.get(load_id)
+            if waiting is not None and waiting[1].passes and waiting[1].sent_ns < taken_ns:
+                self._repeats[load_id] = (self._clock.monotonic_ns(), waiting[1])
+                self._repeats_changed.set()
         if state.step is None:
             return
         repeat = self._repeats.get(load_id)
@@ -317,9 +327,15 @@ class Volley:
             self._unknown.pop(load, None)
         lost = outcome in (Outcome.SILENT, Outcome.GARBLED, Outcome.UNREACHABLE) or flight.passes
         if lost and flight.setpoint.lowers and flight.repeats < len(REPEATS_S):
+            now_ns = self._clock.monotonic_ns()
             due_ns = flight.first_ns + round(REPEATS_S[flight.repeats] * _NS_PER_S)
+            if due_ns <= now_ns:  # a family that takes half a minute to answer: look at it first
+                due_ns = now_ns + round(REPEATS_S[0] * _NS_PER_S)
             self._repeats[load] = (due_ns, flight)
             self._repeats_changed.set()
+        if flight.passes:
+            for callback in self._turned_away:
+                callback(load)
 
     def _encode(self, load_id: str) -> _Ready:
         target = self._targets[load_id]
@@ -328,7 +344,17 @@ class Volley:
         return _Ready(
             {
                 step.name: tuple(
-                    Shot(load_id, target.host, target.port, request, True, part, dialect.conversation(step.name))
+                    Shot(
+                        load_id,
+                        target.host,
+                        request.port or target.port,
+                        request.raw,
+                        request.hedge,
+                        part,
+                        dialect.conversation(step.name),
+                        request.framing,
+                        request.answer_ns,
+                    )
                     for part, request in enumerate(dialect.set_requests(step.name, seen, now_ns))
                 )
                 for step in dialect.steps

@@ -27,7 +27,7 @@ from msgspec import Struct
 
 from drivers.errors import DeviceError, Garbled, Refused
 from drivers.miners.cgminer import Reply, Status, decode_reply, encode_request, number
-from drivers.miners.dialect import Conversation, DialectStep, Seen, State, Verdict
+from drivers.miners.dialect import Conversation, DialectStep, Poll, Request, Seen, State, Verdict, read_all
 
 _LEAD_S = 5
 _KEY = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)\[([^\]]*)\]")
@@ -58,6 +58,9 @@ class AvalonDialect(Struct, frozen=True):
     steps: tuple[DialectStep, ...] = (DialectStep("off", None, 15_000), DialectStep("on", 1.0, 300_000))
     verb_good_ns: int | None = 2_000_000_000  # of the 5 s ahead at least 3 s are left
 
+    def poll(self, seen: Seen | None, now_ns: int) -> Poll:
+        return read_all(self.poll_requests(seen), self.decode_state)
+
     def poll_requests(self, seen: Seen | None) -> tuple[bytes, ...]:
         """The report that it is known to answer; until then all three that hold the string."""
         known = seen.report if seen else ""
@@ -79,14 +82,14 @@ class AvalonDialect(Struct, frozen=True):
             faults.append(_without_units(reply.status, raw))
         raise next((fault for fault in faults if isinstance(fault, Garbled)), faults[0])
 
-    def set_requests(self, step: str, seen: Seen | None, now_ns: int) -> tuple[bytes, ...]:
+    def set_requests(self, step: str, seen: Seen | None, now_ns: int) -> tuple[Request, ...]:
         if seen is None:
             return ()
         if seen.verbs == "hashpower":
-            return (encode_request("ascset", "0,hashpower,0" if step == "off" else "0,reboot,0"),)
+            return (Request(encode_request("ascset", "0,hashpower,0" if step == "off" else "0,reboot,0")),)
         if seen.verbs == "softoff" and seen.clock_s is not None:
             passed_s = -(-max(0, now_ns - seen.heard_ns) // 1_000_000_000)
-            return (encode_request("ascset", f"0,soft{step},1:{seen.clock_s + passed_s + _LEAD_S}"),)
+            return (Request(encode_request("ascset", f"0,soft{step},1:{seen.clock_s + passed_s + _LEAD_S}")),)
         return ()
 
     def conversation(self, step: str) -> Conversation | None:

@@ -5,7 +5,8 @@
 *ask*       one shot of a poll; gives way to a shot fired at the same miner.
 
 The protocol (cgminer API, and with it all of port 4028) is one connection per request: connect, write the whole request
-at once, read to NUL or end of file, close. The servers are single threaded and wait without a timeout for whoever has
+at once, read to NUL or end of file, close. HTTP and Whatsminer's 4433 are spoken the same way; only where a reply ends
+differs (framing.py). The servers are single threaded and wait without a timeout for whoever has
 connected: a connection that sends nothing, or one forgotten, locks everybody else out. Hence nothing is opened before
 it is needed, the request goes out as soon as the socket takes it, and whatever is given up is closed by reset, so that
 the miner wastes no time on it. A request that its kernel has taken it may still read: older ones before newer ones.
@@ -18,7 +19,7 @@ How a volley goes
 
 Opening in slices keeps the loop free (64 opens take 2-3 ms). Everybody is told before anybody is listened to: reading
 and closing 1,000 answers takes 15 ms that the last miner would wait for; until then the kernel holds them. Time limits
-are equal for all shots, so first-in-first-out queues serve instead of timers.
+are equal for all shots of a kind, so first-in-first-out queues serve instead of timers.
 
 Hedging: a shot that allows it (lowering ones: the verb may be read more than once) is repeated on a new connection
 every 30 ms while nothing has been answered, on four connections at most; the first whole answer wins and the others
@@ -309,7 +310,7 @@ class Exchanger(Lines):
         """Have _tick called when the first of the three queues is due; no timer while they are empty."""
         dues = (
             self._connects.due_ns,
-            0 if self._unheard else self._deadlines.due_ns,
+            *(() if self._unheard else (deadlines.due_ns for deadlines in self._deadlines.values())),
             0 if self._opening else self._repeats.due_ns,
         )
         due_ns = min((due_ns for due_ns in dues if due_ns), default=0)
@@ -332,9 +333,10 @@ class Exchanger(Lines):
         if not behind and not self._unheard:  # else its answer may be in the kernel
             if not self._more_to_begin:
                 self._repeat_late(now_ns)
-            while (exchange := self._deadlines.take(now_ns)) is not None:
-                if exchange.newest_ns + self._limits.answer_ns <= now_ns:
-                    self._give_up(exchange)
+            for answer_ns, deadlines in self._deadlines.items():
+                while (exchange := deadlines.take(now_ns)) is not None:
+                    if exchange.newest_ns + answer_ns <= now_ns:
+                        self._give_up(exchange)
         self._deliver()
         self._arm()
 

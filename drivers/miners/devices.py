@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from drivers.errors import Garbled, Refused
 from drivers.miners.cgminer import Section, decode_reply, encode_request, number
-from drivers.miners.dialect import Conversation, DialectStep, Seen, State, Verdict
+from drivers.miners.dialect import Conversation, DialectStep, Poll, Request, Seen, State, Verdict, read_all
 
 # Per verb, the codes that say the device is, or was already, as asked (reference 1.4).
 _TAKEN = {"off": {64, 62, 111, 109}, "on": {63, 61, 110, 108}}
@@ -35,8 +35,8 @@ class DeviceDialect(Struct, frozen=True):
     steps: tuple[DialectStep, ...] = (DialectStep("off", None, 15_000), DialectStep("on", 1.0, 1_000))
     verb_good_ns: int | None = None
 
-    def poll_requests(self, seen: Seen | None) -> tuple[bytes, ...]:
-        return (encode_request("devs"),)
+    def poll(self, seen: Seen | None, now_ns: int) -> Poll:
+        return read_all((encode_request("devs"),), self.decode_state)
 
     def decode_state(self, replies: Sequence[bytes], now_ns: int) -> State:
         reply = decode_reply(replies[0])
@@ -61,9 +61,9 @@ class DeviceDialect(Struct, frozen=True):
             repairs=reply.repairs,
         )
 
-    def set_requests(self, step: str, seen: Seen | None, now_ns: int) -> tuple[bytes, ...]:
+    def set_requests(self, step: str, seen: Seen | None, now_ns: int) -> tuple[Request, ...]:
         devices = seen.devices if seen else ()
-        return tuple(encode_request(device[:3] + _VERBS[step], device[3:]) for device in devices)
+        return tuple(Request(encode_request(device[:3] + _VERBS[step], device[3:])) for device in devices)
 
     def conversation(self, step: str) -> Conversation | None:
         return None

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from drivers.miners.dialect import Conversation, Session
-from drivers.miners.splitter import ReplySplitter
+from drivers.miners.dialect import Conversation, Framing, Session
+from drivers.miners.framing import splitter
 
 
 class Shot(Struct, frozen=True, gc=False):
@@ -24,6 +24,8 @@ class Shot(Struct, frozen=True, gc=False):
     hedge: bool = True  # may be repeated; never for a raise or a verb that must be read once
     part: int = 0  # which of several requests to this key in one fire()
     talk: Conversation | None = None  # the request opens a session, and this goes on from there
+    framing: Framing = Framing.NUL
+    answer_ns: int = 0  # how long an answer may take; 0: Limits.answer_ns
 
 
 class Answer(Struct, frozen=True, gc=False):
@@ -118,7 +120,7 @@ class Connection:
         self.exchange = exchange
         self.opened_ns = opened_ns
         self.taken = 0  # bytes of the request that the socket took
-        self.reply = ReplySplitter(reply_bytes_max)
+        self.reply = splitter(exchange.shot.framing, reply_bytes_max)
 
 
 class Waiting:

@@ -4,9 +4,13 @@ A new family is one codec file with its captures, its quirks beside it, and one 
 identifies and proposes (identify.py), and never writes before the operator has pinned one.
 """
 
+from typing import cast
+
+from msgspec import structs
+
 from drivers.miners.avalon import AvalonDialect
 from drivers.miners.devices import DeviceDialect
-from drivers.miners.dialect import Dialect
+from drivers.miners.dialect import Account, Dialect, Guarded
 from drivers.miners.luxos import LuxosDialect
 
 FAMILIES: dict[str, Dialect] = {
@@ -14,15 +18,13 @@ FAMILIES: dict[str, Dialect] = {
     for dialect in (AvalonDialect(), DeviceDialect("bfgminer"), DeviceDialect("cgminer"), LuxosDialect())
 }
 
-NOT_YET = (
-    "antminer",
-    "auradine",
-    "auto",
-    "bitaxe",
-    "braiins",
-    "epic",
-    "hiveon",
-    "mara",
-    "vnish",
-    "whatsminer",
-)
+API_PORT = 4028
+
+
+def speak(family: str, account: Account, control_port: int | None = None) -> Dialect:
+    """The family's dialect for miners that are entered with this account."""
+    dialect = FAMILIES[family]
+    if not isinstance(dialect, Guarded):
+        return dialect
+    spoken = structs.replace(dialect, account=account, control_port=control_port or dialect.control_port)
+    return cast(Dialect, spoken)

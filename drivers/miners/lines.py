@@ -27,7 +27,7 @@ class Lines(ABC):
         self._unheard: deque[tuple[int, Connection]] = deque()  # sent while others were still to be begun
         self._repeats = Repeats(limits)
         self._connects = Due()
-        self._deadlines = Due()
+        self._deadlines: dict[int, Due] = {limits.answer_ns: Due()}  # by how long an answer may take
 
     @property
     @abstractmethod
@@ -62,7 +62,8 @@ class Lines(ABC):
         exchange.newest_ns = now_ns
         exchange.handles.append(handle)
         self._connections[handle] = connection = Connection(exchange, now_ns, limits.reply_bytes_max)
-        self._deadlines.add(now_ns + limits.answer_ns, exchange)
+        answer_ns = shot.answer_ns or limits.answer_ns
+        self._deadlines.setdefault(answer_ns, Due()).add(now_ns + answer_ns, exchange)
         if exchange.volley is None:
             self._connects.add(now_ns + limits.connect_ns, exchange)
         else:

@@ -26,7 +26,17 @@ from msgspec import Struct, field
 
 from drivers.errors import Garbled, Refused
 from drivers.miners.cgminer import Reply, Section, decode_reply, encode_request, first_number, number
-from drivers.miners.dialect import Conversation, DialectStep, Seen, Session, State, Verdict
+from drivers.miners.dialect import (
+    Conversation,
+    DialectStep,
+    Poll,
+    Request,
+    Seen,
+    Session,
+    State,
+    Verdict,
+    read_all,
+)
 
 _ACTIONS = {"off": "sleep", "on": "wakeup"}
 _TAKEN = 335
@@ -85,8 +95,8 @@ class LuxosDialect(Struct, frozen=True):
     steps: tuple[DialectStep, ...] = (DialectStep("off", None, 5_000), DialectStep("on", 1.0, 300_000))
     verb_good_ns: int | None = None
 
-    def poll_requests(self, seen: Seen | None) -> tuple[bytes, ...]:
-        return _READS
+    def poll(self, seen: Seen | None, now_ns: int) -> Poll:
+        return read_all(_READS, self.decode_state)
 
     def decode_state(self, replies: Sequence[bytes], now_ns: int) -> State:
         """config must be there; power and devs tell what they can."""
@@ -111,9 +121,9 @@ class LuxosDialect(Struct, frozen=True):
             repairs=config.repairs + sum(reply.repairs for reply in more if reply is not None),
         )
 
-    def set_requests(self, step: str, seen: Seen | None, now_ns: int) -> tuple[bytes, ...]:
+    def set_requests(self, step: str, seen: Seen | None, now_ns: int) -> tuple[Request, ...]:
         """The same for both steps, and known without a poll."""
-        return (_LOGON,)
+        return (Request(_LOGON),)
 
     def conversation(self, step: str) -> Conversation | None:
         return LuxosTalk(_ACTIONS[step])

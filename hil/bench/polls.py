@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hil.bench.figures import Limit, Verdict, fails, percentile, within
-from hil.bench.programs import Fleet
+from hil.bench.programs import Fleet, Floor
 from hil.bench.sites import METER_MS, WATTS
 from hil.bench.subject import START_S_MAX, Slowed, Subject
 
@@ -24,26 +24,33 @@ _EARLY_NS = _PERIOD_NS // 4  # a poll this much ahead of where most are is the n
 
 
 def polls(folder: Path, miners: int, seconds: int) -> list[Verdict]:
-    """So many seconds of polls, then some slowed on purpose."""
+    """So many seconds of polls, ours and the C program's at once, then some of ours slowed on purpose."""
     print(f"\npolls: {miners} miners polled every {POLL_S} s, the meter every {METER_MS} ms", flush=True)
-    with Fleet(folder, miners, WATTS) as fleet, Subject(folder / "polls", fleet, POLL_S) as subject:
+    with (
+        Fleet(folder, miners, WATTS) as fleet,
+        Fleet(folder, 1, WATTS) as floor_fleet,
+        Floor(folder, floor_fleet) as floor,
+        Subject(folder / "polls", fleet, POLL_S) as subject,
+    ):
         subject.wait_armed(1.0, START_S_MAX)
-        ours = watch(fleet, min(seconds, SECONDS_MAX))
+        floor.arm()
+        ours, floors = watch((fleet, floor_fleet), min(seconds, SECONDS_MAX))
         with Slowed(subject, 0.09, 0.01):
-            slowed = watch(fleet, SLOWED_S)
-    shown = " ".join(f"p{percent:g} {percentile(ours, percent):.1f}" for percent in (50, 99, 99.9, 100))
-    print(f"  lateness of {len(ours)} slots, ms: {shown}", flush=True)
+            (slowed,) = watch((fleet,), SLOWED_S)
+    for name, late in (("ours", ours), ("floor", floors)):
+        shown = " ".join(f"p{percent:g} {percentile(late, percent):.1f}" for percent in (50, 99, 99.9, 100))
+        print(f"  {name}: lateness of {len(late)} slots, ms: {shown}", flush=True)
     return [
         *within("lateness of the meter's polls", ours, LATE),
         fails("slowed on purpose", within("lateness", slowed, LATE)),
     ]
 
 
-def watch(fleet: Fleet, seconds: float) -> list[float]:
-    """The lateness of every slot of so many seconds from now, ms."""
+def watch(fleets: Sequence[Fleet], seconds: float) -> list[list[float]]:
+    """The lateness of every slot of so many seconds from now, ms, at each fleet's meter."""
     since_ns = time.monotonic_ns()
     time.sleep(seconds)
-    return lateness([at_ns for at_ns in fleet.polls() if at_ns >= since_ns])
+    return [lateness([at_ns for at_ns in fleet.polls() if at_ns >= since_ns]) for fleet in fleets]
 
 
 def lateness(came_ns: Sequence[int]) -> list[float]:

@@ -153,8 +153,9 @@ class Stage:
             return "not at the broker"
         if self.acts and status["response"] and not status["response"][0]["kw"]:
             return "no response yet"
-        if not status["ladder"]:
-            return "no ladder yet"
+        for device in status["devices"]:
+            if device["kind"] in ("meter", "plc") and device["state"] != "ok":
+                return f"{device['id']} is {device['state']}"
         wanted = self._ladder_wanted(status)
         return "" if len(status["ladder"]) >= wanted else f"{len(status['ladder'])} of {wanted} steps in its ladder"
 

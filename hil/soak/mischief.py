@@ -351,7 +351,7 @@ MISCHIEF: tuple[Mischief, ...] = (
     Mischief("slope", slope, frozenset({"grid"}), (1, 10), 1.0, "grid"),
     Mischief("recording", recording, frozenset({"grid"}), (1, 5), 0.5, "grid"),
     Mischief("shallow dip", shallow_dip, frozenset({"grid"}), (2, 20)),
-    Mischief("dead bus", dead_bus, frozenset({"grid"}), (2, 10), 0.5),
+    Mischief("dead bus", dead_bus, frozenset({"grid"}), (2, 10), 0.5, "shed"),
     Mischief("over limit", over_limit, frozenset({"power"}), (5, 30), 1.5, "shed"),
     Mischief("meter link", meter_link, frozenset({"meter"}), (0.5, 15), 2.0, "shed"),
     Mischief("meter shows", meter_shows, frozenset({"meter"}), (1, 15)),

@@ -25,6 +25,7 @@ _DRAIN_S = 0.5
 _SAMPLE_S = 5.0
 _WATCH_S = 1.0
 _STARTED_S = 60.0
+_LOOKED_AFTER_S = 8.0
 _QUEUED_S = 10.0  # what the broker still has for the subscriber
 
 Tell = Callable[[str], None]
@@ -127,6 +128,8 @@ class _Run:
                 self._held |= planned.kind.uses
                 tasks.create_task(self._one(planned), name=planned.kind.name)
         await mend(self._world)
+        await asyncio.sleep(_LOOKED_AFTER_S)  # an agent that had just started did not know yet what it would find off
+        await look_after(self._world)
         await self._until(for_s)
 
     async def _one(self, planned: Planned) -> None:

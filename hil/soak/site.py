@@ -46,7 +46,13 @@ BRISK = {
     "operations_per_day_max": "1000",
     "poll_s": "3",
 }
-_BRISK_TIMES = (("for_s = 900", "for_s = 4"), ("for_s = 60", "for_s = 3"), ("for_s = 5 ", "for_s = 1 "))
+_BRISK_TIMES = (
+    ("event_limits = { per_day = 3,", "event_limits = { per_day = 1000,"),
+    ("for_s = 300 }", "for_s = 3 }"),
+    ("for_s = 900", "for_s = 4"),
+    ("for_s = 60", "for_s = 3"),
+    ("for_s = 5 ", "for_s = 1 "),
+)
 
 
 class Rules(Struct, frozen=True):

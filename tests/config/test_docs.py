@@ -11,13 +11,16 @@ from agent.config.devices import Close, ContactorTable, Feedback, Feeds, LinkTab
 from agent.config.faults import shown
 from agent.config.loads import GpusTable, MinersWritten
 from agent.config.rules import (
+    CoincidentPeakRule,
     CommandRule,
     CommsLossRule,
     CoolingWritten,
     DemandWindowRule,
     EventLimits,
+    Hours,
     PowerCapRule,
     Release,
+    ScheduleRule,
     UnderFrequencyRule,
 )
 from agent.config.tables import (
@@ -52,6 +55,9 @@ SECTIONS: dict[str, type[msgspec.Struct]] = {
     "event_limits = { … } of under_frequency": EventLimits,
     '[[rule]] kind = "power_cap"': PowerCapRule,
     '[[rule]] kind = "demand_window"': DemandWindowRule,
+    '[[rule]] kind = "schedule"': ScheduleRule,
+    "hours = [{ … }] of schedule and coincident_peak": Hours,
+    '[[rule]] kind = "coincident_peak"': CoincidentPeakRule,
     '[[rule]] kind = "cooling"': CoolingWritten,
     '[[rule]] kind = "command"': CommandRule,
     '[[rule]] kind = "comms_loss"': CommsLossRule,

@@ -19,9 +19,9 @@ def test_the_whole_list_of_what_is_not_yet_supported() -> None:
     assert notyet.KEYS == ()
     assert set(notyet.RULE_KINDS) == {
         "over_frequency", "droop", "rocof", "voltage", "adopt_relay", "meter_loss",
-        "schedule", "coincident_peak", "price", "follow", "heat",
+        "price", "follow", "heat",
     }  # fmt: skip
-    assert set(notyet.VALUES) == {"miners.family", "rule.kind", "rule.release"}
+    assert set(notyet.VALUES) == {"rule.kind", "rule.release"}
     assert notyet.VALUES["rule.release"] == ("recall",)
     assert notyet.BEGINNINGS == {
         "gpus.at": ("tls://",),
@@ -32,7 +32,6 @@ def test_the_whole_list_of_what_is_not_yet_supported() -> None:
     ("before", "after", "expected"),
     [
         ("{ above_hz = 49.9, for_s = 5 }", '"recall"', 'release = "recall": not yet supported; write { above_hz'),
-        ('"avalon"', '"auto"', 'family = "auto": not yet supported; this version speaks avalon, bfgminer, cgminer'),
         ('kind = "under_frequency"', 'kind = "price"', 'kind = "price": not yet supported; take the rule out, knowing'),
     ],
 )

@@ -80,6 +80,7 @@ class Rig:
         self.closed = {contactor.id: True for contactor in site.contactors}
         self.stuck: set[str] = set()  # contactors that do not move
         self.clock = True
+        self.local_time = (6, 0, 12 * 60)  # a Monday in June, noon
         self.notes: list[Note] = []
         self.told: list[tuple[int, Setpoint]] = []
         self.armed_before: dict[str, str] = {}
@@ -121,6 +122,7 @@ class Rig:
             held=self.held | self.local,
             local=self.local,
             away_ns=self.away_ns,
+            local_time=self.local_time if self.clock else None,
             wall_ms=self.wall_ms,
         )
 

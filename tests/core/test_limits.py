@@ -48,6 +48,20 @@ def test_a_limit_lets_loads_back_only_while_there_is_room() -> None:
     assert 116_000 < rig.watts <= 120_000
 
 
+def test_a_limit_that_nothing_can_be_lowered_for_is_one_event_until_it_is_kept() -> None:
+    rig = Rig(a_site(0, limit_w=120_000.0))
+    rig.settle()
+
+    rig.extra_w = 140_000.0
+    rig.tick(50)
+    assert rig.kinds().count("begin") == 1
+    assert "end" not in rig.kinds()
+    rig.extra_w = 100_000.0
+    rig.tick(50)
+
+    assert (rig.kinds().count("begin"), rig.kinds().count("end")) == (1, 1)
+
+
 def test_a_command_is_applied_verified_and_ended_when_its_lease_lapses() -> None:
     rig = Rig(a_site())
     rig.settle()

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Callable
 
+from msgspec import structs
+
 from agent.core.image import Outcome
 from agent.shell.load_polling import LoadPoller, PolledLoad
 from agent.shell.volley import Target
 from drivers.miners.client import Shot
-from drivers.miners.dialect import State
+from drivers.miners.dialect import Framing, Poll, Request, Seen, State, maybe_read
 from tests.shell.virtual import MS, Ears, Wire, WordDialect, run
 from tests.sim.clock import VirtualClock
 
@@ -18,6 +20,9 @@ class Writer:
     def __init__(self) -> None:
         self.told: list[Callable[[str, int], None]] = []
         self.reads: list[tuple[str, str | None]] = []
+
+    def on_turned_away(self, callback: Callable[[str], None]) -> None:
+        self.turned_away = callback
 
     def on_sent(self, callback: Callable[[str, int], None]) -> None:
         self.told.append(callback)
@@ -208,5 +213,50 @@ def test_the_requests_of_one_poll_follow_one_another_and_end_with_the_first_that
         assert rig.asked("m0") == [0, 1, 2]
         assert rig.asked("m1") == [0, 1]
         assert sorted(map(str, rig.ears.kinds())) == ["failed", "read"]
+
+    run(story)
+
+
+def test_a_load_that_turned_us_away_is_asked_at_once() -> None:
+    async def story(clock: VirtualClock) -> None:
+        rig = Rig(clock, 2)
+        await asyncio.sleep(3)
+
+        rig.writer.turned_away("m0")
+        await asyncio.sleep(0.01)
+
+        assert len(rig.asked("m0", after_ms=3000)) == 1
+        assert rig.asked("m1", after_ms=3000) == []
+
+    run(story)
+
+
+class Doubtful(WordDialect):
+    """Asks twice; does without an answer to the first."""
+
+    def poll(self, seen: Seen | None, now_ns: int) -> Poll:
+        first = yield from maybe_read(Request(b"first", port=80, framing=Framing.HTTP, answer_ns=7))
+        heard = yield Request(b"state")
+        state = self.decode_state([heard.raw], now_ns)
+        return structs.replace(state, detail="" if first is None else "first")
+
+
+def test_a_read_that_may_fail_does_not_end_the_poll_and_goes_to_its_own_port() -> None:
+    async def story(clock: VirtualClock) -> None:
+        rig = Rig(clock, 1, dialect=Doubtful())
+        shots: list[Shot] = []
+
+        def says(shot: Shot) -> tuple[str, bytes]:
+            shots.append(shot)
+            return ("ok", b"state on") if shot.request == b"state" else ("silent", b"")
+
+        rig.wire.says = says
+        await asyncio.sleep(0.5)
+
+        assert [(shot.port, shot.framing, shot.answer_ns) for shot in shots] == [
+            (80, Framing.HTTP, 7),
+            (4028, Framing.NUL, 0),
+        ]
+        assert [told[1:] for told in rig.ears.heard] == [("read", "m0", "on")]
 
     run(story)

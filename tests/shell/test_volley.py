@@ -5,7 +5,7 @@ import asyncio
 from agent.core.image import Outcome
 from agent.core.setpoint import Setpoint
 from agent.shell.volley import Held, Target, Volley, worst
-from drivers.miners.dialect import State
+from drivers.miners.dialect import Seen, State
 from drivers.miners.luxos import LuxosDialect, LuxosTalk
 from tests.shell.virtual import MS, Ears, Wire, WordDialect, run
 from tests.sim.clock import VirtualClock
@@ -249,6 +249,26 @@ def test_a_lowering_that_is_refused_is_repeated_only_when_the_refusal_passes_and
             ("m1", "off", Outcome.REFUSED),
             ("m2", "on", Outcome.REFUSED),
         ]
+
+    run(story)
+
+
+def test_a_poll_that_brings_what_a_verb_was_wanting_repeats_it_at_once() -> None:
+    async def story(clock: VirtualClock) -> None:
+        rig = Rig(clock)
+        away: list[str] = []
+        rig.volley.on_turned_away(away.append)
+        rig.fire(off("m0"), off("m1"))
+        for _ in range(2):
+            await rig.answer("ok", b"busy")
+
+        await asyncio.sleep(0.1)
+        news = State("on", None, False, None, None, seen=Seen(verbs="new token"))
+        rig.volley.seen("m0", news, clock.monotonic_ns())
+        await asyncio.sleep(0.1)
+
+        assert away == ["m0", "m1"]
+        assert rig.wire.requests()[2:] == [("m0", b"set off")]
 
     run(story)
 

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from agent.core.image import Outcome
 from drivers.errors import DeviceError, Garbled
 from drivers.miners.client import Answer, Shot
-from drivers.miners.dialect import Conversation, DialectStep, Seen, State, Verdict
+from drivers.miners.dialect import Conversation, DialectStep, Poll, Request, Seen, State, Verdict, read_all
 from drivers.modbus.meter import BlockRead
 from tests.sim.clock import VirtualClock
 from tests.sim.loop import VirtualLoop
@@ -91,8 +91,8 @@ class WordDialect:
     needs_poll = False  # whether a verb needs what a poll has learned
     verbs = 1
 
-    def poll_requests(self, seen: Seen | None) -> tuple[bytes, ...]:
-        return (b"state",) * self.polls
+    def poll(self, seen: Seen | None, now_ns: int) -> Poll:
+        return read_all((b"state",) * self.polls, self.decode_state)
 
     def decode_state(self, replies: Sequence[bytes], now_ns: int) -> State:
         word, step = replies[-1].decode().strip("\0").split()
@@ -100,11 +100,11 @@ class WordDialect:
             raise Garbled("", word)
         return State(step if step != "?" else None, None, False, None, None, seen=Seen(heard_ns=now_ns))
 
-    def set_requests(self, step: str, seen: Seen | None, now_ns: int) -> tuple[bytes, ...]:
+    def set_requests(self, step: str, seen: Seen | None, now_ns: int) -> tuple[Request, ...]:
         if self.needs_poll and seen is None:
             return ()
         made = f" {now_ns // MS}" if self.verb_good_ns else ""
-        return (f"set {step}{made}".encode(),) * self.verbs
+        return (Request(f"set {step}{made}".encode()),) * self.verbs
 
     def conversation(self, step: str) -> Conversation | None:
         return None

@@ -15,17 +15,19 @@ from agent.core.rules.comms_loss import CommsLoss, decide_comms_loss
 from agent.core.rules.cooling import Cooling
 from agent.core.rules.demand_window import DemandWindow, decide_demand_window
 from agent.core.rules.power_cap import PowerCap, limit_bounds
+from agent.core.rules.schedule import Schedule, decide_schedule
 from agent.core.rules.under_frequency import UnderFrequency
 from agent.core.state import Event
 from agent.core.tree import Tree
 
-Rule = UnderFrequency | PowerCap | Command | Cooling | CommsLoss | Amperes | DemandWindow
+Rule = UnderFrequency | PowerCap | Command | Cooling | CommsLoss | Amperes | DemandWindow | Schedule
 Decide = Callable[[Any, Asked, Event | None], Answer]  # the rule is of the row's own kind
 
 ASKED: dict[type[Rule], Decide] = {
     Amperes: decide_amperes,
     CommsLoss: decide_comms_loss,
     DemandWindow: decide_demand_window,
+    Schedule: decide_schedule,
 }
 
 

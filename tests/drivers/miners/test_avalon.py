@@ -4,7 +4,7 @@ import pytest
 
 from drivers.errors import Garbled, Refused
 from drivers.miners.avalon import AvalonDialect, scan_unit
-from drivers.miners.dialect import Seen
+from drivers.miners.dialect import Request, Seen
 from tests.drivers.miners.captures import kept
 
 AVALON = AvalonDialect()
@@ -48,8 +48,12 @@ def test_the_first_poll_asks_for_every_report_and_later_ones_for_the_one_that_an
 def test_softoff_names_a_time_of_the_miner_s_own_clock_five_seconds_ahead() -> None:
     seen = AVALON.decode_state([A1246], now_ns=5 * S).seen
 
-    assert AVALON.set_requests("off", seen, now_ns=5 * S) == (b'{"command":"ascset","parameter":"0,softoff,1:24706"}',)
-    assert AVALON.set_requests("on", seen, now_ns=65 * S) == (b'{"command":"ascset","parameter":"0,softon,1:24766"}',)
+    assert AVALON.set_requests("off", seen, now_ns=5 * S) == (
+        Request(b'{"command":"ascset","parameter":"0,softoff,1:24706"}'),
+    )
+    assert AVALON.set_requests("on", seen, now_ns=65 * S) == (
+        Request(b'{"command":"ascset","parameter":"0,softon,1:24766"}'),
+    )
 
 
 def test_an_a10_is_cut_by_hashpower_and_woken_by_a_reboot() -> None:
@@ -58,8 +62,8 @@ def test_an_a10_is_cut_by_hashpower_and_woken_by_a_reboot() -> None:
     state = AVALON.decode_state([raw], now_ns=0)
 
     assert (state.step, state.watts, state.measured) == ("on", 2834.0, False)
-    assert AVALON.set_requests("off", state.seen, 0) == (b'{"command":"ascset","parameter":"0,hashpower,0"}',)
-    assert AVALON.set_requests("on", state.seen, 0) == (b'{"command":"ascset","parameter":"0,reboot,0"}',)
+    assert AVALON.set_requests("off", state.seen, 0) == (Request(b'{"command":"ascset","parameter":"0,hashpower,0"}'),)
+    assert AVALON.set_requests("on", state.seen, 0) == (Request(b'{"command":"ascset","parameter":"0,reboot,0"}'),)
 
 
 @pytest.mark.parametrize(

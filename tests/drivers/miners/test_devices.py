@@ -5,8 +5,9 @@ import pytest
 from drivers.errors import Garbled, Refused
 from drivers.miners.cgminer import decode_reply
 from drivers.miners.devices import DeviceDialect
-from drivers.miners.dialect import Seen
+from drivers.miners.dialect import Request, Seen
 from tests.drivers.miners.captures import kept
+from tests.drivers.miners.polled import asked_of
 
 BFGMINER = DeviceDialect("bfgminer")
 B, C = "bfgminer-5.5.0-local/", "cgminer-4.11.1-local/"
@@ -40,11 +41,11 @@ def test_devices_that_disagree_are_no_state_and_each_gets_its_own_verb() -> None
     assert (state.step, state.temperature_c, state.hash_rate_ths) == (None, 70.0, 3.0)
     assert state.detail == "asc1 Sick"
     assert BFGMINER.set_requests("off", state.seen, now_ns=9) == (
-        b'{"command":"ascdisable","parameter":"0"}',
-        b'{"command":"ascdisable","parameter":"1"}',
-        b'{"command":"pgadisable","parameter":"0"}',
+        Request(b'{"command":"ascdisable","parameter":"0"}'),
+        Request(b'{"command":"ascdisable","parameter":"1"}'),
+        Request(b'{"command":"pgadisable","parameter":"0"}'),
     )
-    assert BFGMINER.set_requests("on", state.seen, now_ns=9)[2] == b'{"command":"pgaenable","parameter":"0"}'
+    assert BFGMINER.set_requests("on", state.seen, now_ns=9)[2] == Request(b'{"command":"pgaenable","parameter":"0"}')
 
 
 def test_a_rate_that_one_device_does_not_tell_is_no_total() -> None:
@@ -105,9 +106,9 @@ def test_an_answer_that_is_not_one_is_garbled_in_its_own_words() -> None:
 @pytest.mark.parametrize(
     ("sent", "file"),
     [
-        (BFGMINER.poll_requests(None)[0], "devs.json"),
-        (BFGMINER.set_requests("off", Seen(devices=("pga0",)), 0)[0], "pgadisable-0.json"),
-        (BFGMINER.set_requests("on", Seen(devices=("pga0",)), 0)[0], "pgaenable-0.json"),
+        (asked_of(BFGMINER, [kept(B + "devs.json")])[0], "devs.json"),
+        (BFGMINER.set_requests("off", Seen(devices=("pga0",)), 0)[0].raw, "pgadisable-0.json"),
+        (BFGMINER.set_requests("on", Seen(devices=("pga0",)), 0)[0].raw, "pgaenable-0.json"),
     ],
 )
 def test_what_is_sent_is_what_the_recording_was_asked_with(sent: bytes, file: str) -> None:

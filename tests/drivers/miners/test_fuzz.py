@@ -13,6 +13,7 @@ from drivers.miners.identify import identify
 from drivers.miners.splitter import ReplySplitter
 from drivers.miners.tolerant import Value, mend
 from tests.drivers.miners.captures import kept
+from tests.drivers.miners.polled import polled
 
 _RECORDED = st.sampled_from(
     [
@@ -52,14 +53,14 @@ def test_no_bytes_make_anything_but_a_reply_or_garbled(raw: bytes) -> None:
         if talk is not None and (session := talk.opened(raw)) is not None:
             assert max(len(session.verb), len(session.close)) < 200
         try:
-            state = dialect.decode_state([raw], now_ns=1)
+            state, _ = polled(dialect, lambda request: raw)
         except DeviceError:
             continue
         for told in (state.watts, state.hash_rate_ths, state.temperature_c):
             assert told is None or math.isfinite(told)
         for step in ("off", "on"):
             for request in dialect.set_requests(step, state.seen, now_ns=2):
-                assert len(request) < 4096
+                assert len(request.raw) < 4096
 
 
 @settings(max_examples=300, deadline=None)

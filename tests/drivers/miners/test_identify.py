@@ -2,7 +2,7 @@
 
 import pytest
 
-from drivers.miners.families import FAMILIES, NOT_YET
+from drivers.miners.families import FAMILIES
 from drivers.miners.identify import UNKNOWN, identify
 from tests.drivers.miners.captures import kept
 
@@ -46,9 +46,10 @@ def test_what_a_miner_calls_itself_names_its_family(raw: bytes, family: str) -> 
     assert identify(raw) == family
 
 
-def test_every_family_that_can_be_named_is_built_or_listed_as_not_yet() -> None:
+def test_every_family_has_its_own_name_and_its_steps_from_low_to_high() -> None:
     assert sorted(FAMILIES) == ["avalon", "bfgminer", "cgminer", "luxos"]
-    assert not set(FAMILIES) & set(NOT_YET)
     for name, dialect in FAMILIES.items():
         assert dialect.name == name
-        assert [step.name for step in dialect.steps] == ["off", "on"]
+        shares = [step.share or 0.0 for step in dialect.steps]
+        assert shares == sorted(shares)
+        assert (dialect.steps[-1].name, shares[-1]) == ("on", 1.0)

@@ -3,8 +3,10 @@
 import pytest
 
 from drivers.errors import Garbled, Refused
+from drivers.miners.dialect import Request
 from drivers.miners.luxos import LuxosDialect
 from tests.drivers.miners.captures import kept
+from tests.drivers.miners.polled import asked_of
 
 LUXOS = LuxosDialect()
 S19 = "luxos-s19kpro-2025.4.8/"
@@ -89,7 +91,7 @@ def test_without_its_config_there_is_no_state() -> None:
 def test_it_is_asked_for_reports_alone() -> None:
     asked = [b'{"command":"config"}', b'{"command":"power"}', b'{"command":"devs"}']
 
-    assert list(LUXOS.poll_requests(None)) == asked
+    assert asked_of(LUXOS, [CONFIG, POWER, DEVS]) == asked
 
 
 @pytest.mark.parametrize(("step", "action"), [("off", "sleep"), ("on", "wakeup")])
@@ -99,7 +101,7 @@ def test_a_step_is_a_logon_then_the_action_with_the_session_first_then_a_logoff(
 
     session = talk.opened(_answer(316, "Session created", section='"SESSION":[{"SessionID":"yJN2nlj1"}],'))
 
-    assert LUXOS.set_requests(step, None, 0) == (b'{"command":"logon"}',)
+    assert LUXOS.set_requests(step, None, 0) == (Request(b'{"command":"logon"}'),)
     assert session is not None
     assert session.verb == f'{{"command":"curtail","parameter":"yJN2nlj1,{action}"}}'.encode()
     assert session.close == b'{"command":"logoff","parameter":"yJN2nlj1"}'
