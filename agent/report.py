@@ -10,7 +10,8 @@ from agent.core.image import Image, Outcome
 from agent.core.ladder import READ_POLLS_MAX
 from agent.core.power import NO_MEMORY, Net
 from agent.core.returning import room_w
-from agent.core.state import Mode, State, Supply
+from agent.core.rules.under_frequency import UnderFrequency
+from agent.core.state import Mode, RuleMemory, State, Supply
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_MS, NS_PER_S, Quality
 from agent.shell.board import Board
@@ -145,6 +146,15 @@ def responses(board: Board) -> list[tuple[str, float, int]]:
     return told
 
 
+def availability(rule: UnderFrequency, memory: RuleMemory | None) -> dict[str, object]:
+    """Whether a frequency rule may be driven by its frequency now, else why not; and whether it acts."""
+    if memory is None or not memory.available:
+        why = memory.alarm if memory is not None and memory.alarm else "its frequency is not heard yet"
+    else:
+        why = "" if memory.seen_above else f"the frequency was not seen at {rule.shed_below_hz:g} Hz or above yet"
+    return {"available": not why, "why": why, "acts": rule.acts}
+
+
 def status(board: Board, site: Mapping[str, Any], now_ns: int) -> dict[str, Any]:
     """What `ballast status` shows; `site` has what the board does not know (names, broker, buffer)."""
     tree, image = board.tree, board.image()
@@ -189,7 +199,10 @@ def status(board: Board, site: Mapping[str, Any], now_ns: int) -> dict[str, Any]
         "events": events,
         "ladder": _ladder(board),
         "devices": _devices(board, image, now_ns),
-        "response": [{"rule": rule, "kw": _kw(watts), "ms": ms} for rule, watts, ms in responses(board)],
+        "response": [
+            {"rule": name, "kw": _kw(watts), "ms": ms, **availability(rule, board.state.rules.get(name))}
+            for rule, (name, watts, ms) in zip(board.rules.under_frequency, responses(board), strict=True)
+        ],
         "supply": str(board.state.supply.supply),
         "tie": str(board.state.tie or "unknown"),
         "lowered": len(board.state.durable.lowered),

@@ -1,11 +1,14 @@
 """What telemetry and the status say of devices: whatever may give a row is described, and described as what it is."""
 
+import pytest
+
 from agent import report
 from agent.core.site import Contactor, Load, Plc, Site, Step, Tank
+from agent.core.state import RuleMemory
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S
 from drivers.points import HEARTBEAT_ECHO
-from tests.core.rig import a_site
+from tests.core.rig import UFR, a_site
 
 
 def a_tree() -> Tree:
@@ -49,3 +52,16 @@ def test_what_a_plc_shows_of_its_own_life_is_no_column() -> None:
     names = [column.n for column in report.columns({"power_w", "coolant_c", HEARTBEAT_ECHO})]
 
     assert names == ["power_w", "coolant_c", "hash_rate_ths", "temperature_c", "on", "measured"]
+
+
+@pytest.mark.parametrize(
+    ("memory", "why"),
+    [
+        (None, "its frequency is not heard yet"),
+        (RuleMemory(alarm="frequency is silent"), "frequency is silent"),
+        (RuleMemory(available=True), "the frequency was not seen at 49.5 Hz or above yet"),
+        (RuleMemory(available=True, seen_above=True), ""),
+    ],
+)
+def test_a_frequency_rule_says_whether_it_is_available_and_why_not(memory: RuleMemory | None, why: str) -> None:
+    assert report.availability(UFR, memory) == {"available": not why, "why": why, "acts": True}

@@ -129,7 +129,15 @@ def _heading(status: Row) -> Iterator[str]:
     for fault in faults if isinstance(faults, list) else ():
         yield f"fault: {fault}"
     for row in _rows(status, "response"):
-        yield f"rule {_text(row, 'rule')} could give {_kw(row.get('kw'))} kW within {_time(row.get('ms'))}"
+        yield f"rule {_text(row, 'rule')} {_response(row)}"
+
+
+def _response(row: Row) -> str:
+    if row.get("available") is False:
+        return f"is not available: {row.get('why') or '?'}"
+    if row.get("acts") is False:
+        return "is available, and only observed"
+    return f"could give {_kw(row.get('kw'))} kW within {_time(row.get('ms'))}"
 
 
 def _circuit_cells(row: Row) -> tuple[str, ...]:

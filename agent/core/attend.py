@@ -85,7 +85,7 @@ def attend(
             image,
             found,
             room_w(bounds, found),
-            back or _left_behind(tree, state),
+            [*back, *_left_behind(tree, state)],
             reaction.blocked,
             now_ns,
         )
@@ -98,9 +98,16 @@ def attend(
     notes += tell.supplied(before, state, now_ns)
     state, alarms = tell.alarms(tree, state, now_ns)
     notes += alarms
+    return Attended(_forgiven(state, now_ns), setpoints, tuple(notes))
+
+
+def _forgiven(state: State, now_ns: int) -> State:
+    """Loads are mistrusted, and contested, for a time."""
     if state.mistrusted and min(state.mistrusted.values()) <= now_ns:
         state = replace(state, mistrusted={load: until for load, until in state.mistrusted.items() if until > now_ns})
-    return Attended(state, setpoints, tuple(notes))
+    if state.contested and min(state.contested.values()) <= now_ns:
+        state = replace(state, contested={load: until for load, until in state.contested.items() if until > now_ns})
+    return state
 
 
 def _begun(state: State) -> State:
@@ -117,13 +124,15 @@ def _mode(state: State, circuit: str) -> Mode:
 
 
 def _left_behind(tree: Tree, state: State) -> list[Event]:
-    """Loads that were not there when their event ended come back under no event's name."""
+    """Loads that were not there when their event ended, and those that a person released, come back under no event's
+    name; beside others that return.
+    """
     if not any(down.event == "" for down in state.durable.lowered.values()):
         return []
     root = tree.site.circuits[0]
     if any(not memory.seen_above or not memory.available for memory in state.rules.values()):
         return []  # the event may be lost, but not what it was for: nothing rises before the frequency was seen well
-    if _mode(state, root.id) is not Mode.NORMAL:
+    if _mode(state, root.id) not in (Mode.NORMAL, Mode.RETURNING):
         return []
     return [Event("", "", "", tell.VALUE, root.id, float("inf"), None, 0, lifted=True)]
 

@@ -4,7 +4,10 @@ A lowered load
     agrees                  confirmed; it is counted, and may be raised later
     never got there         it did not follow: it is no longer counted as lowered, and is mistrusted for ten minutes
     was there and left      it moved by itself: told again once; the second time within ten minutes it is contested,
-                            not fought, and not counted; while it may return anyway it is simply not ours any more
+                            not fought for ten minutes but for protection, and not counted; while it may return anyway
+                            it is simply not ours any more
+A load found lowered by a lapsed lease
+    counts as lowered by us, and comes back under no event's name
 A rising load
     agrees and is due       arrived
     does not, when due      back among the lowered, tried again after a while
@@ -87,8 +90,24 @@ def adopt(tree: Tree, state: State, image: Image, armed_before: Mapping[str, str
     return replace(state, durable=replace(state.durable, lowered={**state.durable.lowered, **found}))
 
 
+def _lapsed(tree: Tree, state: State, image: Image) -> State:
+    """GPUs that a lapsed lease took down while we could not renew it were lowered on our behalf."""
+    found: dict[str, Lowered] = {}
+    for load in image.news if not tree.site.observe else ():
+        seen = image.loads.get(load)
+        if seen is None or not seen.lapsed or seen.step is None or seen.poll is not Outcome.OK:
+            continue
+        if load not in state.durable.lowered and load not in state.durable.rising:
+            watts = tree.loads[load].steps[-1].watts - tree.step_watts(load, seen.step)
+            found[load] = Lowered("", seen.step, seen.taken_ns - 1, watts, True)
+    if not found:
+        return state
+    return replace(state, durable=replace(state.durable, lowered={**state.durable.lowered, **found}))
+
+
 def follow(tree: Tree, state: State, image: Image, now_ns: int) -> Followed:
     """What the read-backs since the last beat say of the loads that we moved."""
+    state = _lapsed(tree, state, image)
     durable = state.durable
     lowered: dict[str, Lowered] | None = None
     landed: dict[tuple[str, int], float] = {}
@@ -123,7 +142,7 @@ def follow(tree: Tree, state: State, image: Image, now_ns: int) -> Followed:
                     continue
                 again.append(Setpoint(load, down.step, tree.step_watts(load, down.step), down.event))
     for load, up in durable.rising.items():
-        step = _rise(tree, load, up, image, now_ns)
+        step = _rise(tree, durable.rising, load, image, now_ns)
         if step is up:
             continue
         rising = dict(durable.rising) if rising is None else rising
@@ -144,10 +163,13 @@ def follow(tree: Tree, state: State, image: Image, now_ns: int) -> Followed:
         lowered=durable.lowered if lowered is None else lowered,
         rising=durable.rising if rising is None else rising,
     )
-    mistrusted = state.mistrusted
+    mistrusted, contested = state.mistrusted, state.contested
     if failed:
         mistrusted = {**mistrusted, **{load: now_ns + MISTRUST_NS for load, _ in failed}}
-    return Followed(replace(state, durable=after, mistrusted=mistrusted), tuple(again), tuple(failed))
+        fought = {load: now_ns + CONTEST_NS for load, why in failed if why == "contested"}
+        contested = {**contested, **fought} if fought else contested
+    state = replace(state, durable=after, mistrusted=mistrusted, contested=contested)
+    return Followed(state, tuple(again), tuple(failed))
 
 
 def _may_return(state: State, down: Lowered) -> bool:
@@ -183,15 +205,16 @@ def _look(tree: Tree, state: State, load: str, down: Lowered, seen: LoadSeen) ->
     return replace(down, moved_ns=seen.taken_ns, told_ns=seen.taken_ns, confirmed=False)
 
 
-def _rise(tree: Tree, load: str, up: Rising, image: Image, now_ns: int) -> Rising | Lowered | None:
+def _rise(tree: Tree, rising: Mapping[str, Rising], load: str, image: Image, now_ns: int) -> Rising | Lowered | None:
     """One rising load now; None: it is up and its minimum on time is over."""
+    up = rising[load]
     if up.arrived:
         return None if now_ns - up.told_ns >= tree.loads[load].on_ns_min else up
     seen = image.loads.get(load)
     answered = seen is not None and seen.taken_ns > up.told_ns
     if seen is not None and answered and seen.step == up.step:
         if load in tree.contactors:
-            there = climbing_left_w(tree, image, load, up) <= (1.0 - ARRIVED_PU) * up.watts
+            there = climbing_left_w(tree, image, load, rising) <= (1.0 - ARRIVED_PU) * up.watts
         else:
             full_w = tree.loads[load].steps[-1].watts
             there = seen.measured and seen.watts is not None and seen.watts >= ARRIVED_PU * full_w

@@ -44,6 +44,7 @@ class LoadSeen(Struct, frozen=True, gc=False):
     taken_ns: int  # when this was answered
     agreed: int = 1  # reads in a row that gave this step
     poll: Outcome = Outcome.OK  # what the newest poll came to; step and watts are of the newest that was OK
+    lapsed: bool = False  # a lease that we did not renew in time took it down
 
 
 class Write(Struct, frozen=True, gc=False):

@@ -7,7 +7,8 @@ The order of one ladder:
     first    contactors for rules that must be faster than loads can be, with what they feed (grid and contract only)
     loads    cheapest watts first, each to its floor
     deep     below the floor, for protection alone (a GPU: minimum limit and lowest clocks)
-    last     loads that are silent or did not follow last time: worth nothing, told only when everything goes
+    last     loads that are silent or did not follow last time: worth nothing, told only when everything goes; contested
+             ones for protection alone
     final    contactors whose loads were asked and still draw
 
 What a rung is worth: the load's present watts minus those of the step below, measured before rated; a contactor: the
@@ -23,10 +24,11 @@ from agent.core.setpoint import Setpoint
 from agent.core.site import BoundClass, Contactor, Load
 from agent.core.state import Durable
 from agent.core.tree import Tree
-from agent.core.values import DAY_NS
+from agent.core.values import DAY_NS, NS_PER_S
 
 SLICE_LOADS = 200  # about 1 ms of Python
 READ_POLLS_MAX = 3  # a load's own watts are believed for three of its poll periods
+STILL_ANSWERS_NS = 2 * NS_PER_S  # who answers this long after its supply was cut has one
 MIN_ON_CLASSES = frozenset({BoundClass.COMMAND, BoundClass.VALUE})  # bound by minimum on times
 
 
@@ -118,12 +120,18 @@ def present_watts(load: Load, seen: LoadSeen | None, now_ns: int) -> tuple[float
 
 
 def dark(tree: Tree, image: Image, load: str) -> bool:
-    """Whether a load has no supply: the contactor that feeds it says that it is open."""
+    """Whether a load has no supply: the contactor that feeds it says that it is open, and the load does not contradict
+    by an answer of its own.
+    """
     contactor = tree.fed_by.get(load)
     if contactor is None:
         return False
     seen = image.loads.get(contactor)
-    return seen is not None and seen.step == "open" and seen.poll is Outcome.OK
+    if seen is None or seen.step != "open" or seen.poll is not Outcome.OK:
+        return False
+    own = image.loads.get(load)
+    opened_ns = seen.taken_ns - (seen.agreed - 1) * tree.plcs[tree.contactors[contactor].plc].poll_ns
+    return own is None or own.poll is not Outcome.OK or own.taken_ns <= opened_ns + STILL_ANSWERS_NS
 
 
 def operable(tree: Tree, durable: Durable, image: Image, contactor: Contactor, now_ns: int) -> bool:
@@ -169,7 +177,7 @@ class _Arming:
             if contactor.first:
                 self.quick.update(contactor.feeds)
 
-    def load(self, load: Load, mistrusted: frozenset[str]) -> None:
+    def load(self, load: Load, mistrusted: frozenset[str], contested: frozenset[str]) -> None:
         """One load's rungs."""
         image, now_ns = self.image, self.now_ns
         seen = image.loads.get(load.id)
@@ -208,7 +216,8 @@ class _Arming:
             worth_w = rising.watts if rising is not None and climbing else max(0.0, draws_w - target.watts)
             busy = rising is not None and now_ns - rising.told_ns < load.on_ns_min
             rung = (self.spares[load.id, target.name], worth_w, target.reach_ns)
-            self._shelve(load.id, nodes, rung, tail=silent and not climbing, busy=busy, heard=seen is not None)
+            spared = seen is None or load.id in contested  # whether it is on at all will be known in a moment
+            self._shelve(load.id, nodes, rung, tail=silent and not climbing, busy=busy, spared=spared)
         if load.floor > 0 and here > 0:
             lowest = load.steps[0]
             left_w = max(0.0, min(draws_w, load.steps[load.floor].watts) - lowest.watts)
@@ -216,13 +225,13 @@ class _Arming:
                 deep = self.builders["protect"][node].deep
                 deep.append((self.spares[load.id, lowest.name], left_w, lowest.reach_ns))
 
-    def _shelve(self, load: str, nodes: tuple[str, ...], rung: Rung, *, tail: bool, busy: bool, heard: bool) -> None:
+    def _shelve(self, load: str, nodes: tuple[str, ...], rung: Rung, *, tail: bool, busy: bool, spared: bool) -> None:
         nothing = (rung[0], 0.0, rung[2])
         for node in nodes:
             for kind, builders in self.builders.items():
                 builder = builders[node]
-                if not heard and kind != "protect":
-                    continue  # whether it is on at all will be known in a moment
+                if spared and kind != "protect":
+                    continue
                 if tail:
                     builder.last.append(nothing)
                 elif kind == "urgent" and load in self.quick:
@@ -267,6 +276,7 @@ def arm(
     now_ns: int,
     spares: Mapping[tuple[str, str], Setpoint],
     mistrusted: frozenset[str] = frozenset(),
+    contested: frozenset[str] = frozenset(),
 ) -> Iterator[Armed | None]:
     """Builds everything anew; gives None after each slice, the result last.
 
@@ -276,7 +286,7 @@ def arm(
     for number, load in enumerate(tree.shed_order):
         if number % SLICE_LOADS == SLICE_LOADS - 1:
             yield None
-        arming.load(load, mistrusted)
+        arming.load(load, mistrusted, contested)
     arming.contactors()
     yield None
     ladders: dict[str, dict[str, Ladder]] = {"protect": {}, "urgent": {}, "gentle": {}}

@@ -106,13 +106,17 @@ def outstanding(tree: Tree, durable: Durable, name: str, now_ns: int) -> Outstan
     return Outstanding(due_w, later_w, landed_w)
 
 
-def climbing_left_w(tree: Tree, image: Image, load: str, rising: Rising) -> float:
-    """Watts that one load was told to rise by and has not risen yet; a contactor's rise is that of what it feeds."""
+def climbing_left_w(tree: Tree, image: Image, load: str, all_rising: Mapping[str, Rising]) -> float:
+    """Watts that one load was told to rise by and has not risen yet; a contactor's rise is that of what it feeds, but
+    for loads that were told to rise themselves and are not there yet: these count for themselves.
+    """
+    rising = all_rising[load]
     if rising.arrived:
         return 0.0
     contactor = tree.contactors.get(load)
     if contactor is not None:
-        return rising.watts - min(rising.watts, sum(_back_w(tree, image, fed, rising) for fed in contactor.feeds))
+        back_w = sum(_back_w(tree, image, fed, rising, all_rising.get(fed)) for fed in contactor.feeds)
+        return rising.watts - min(rising.watts, back_w)
     seen = image.loads.get(load)
     has_w = 0.0
     if seen is not None and seen.measured and seen.watts is not None and seen.taken_ns > rising.told_ns:
@@ -120,9 +124,11 @@ def climbing_left_w(tree: Tree, image: Image, load: str, rising: Rising) -> floa
     return rising.watts - min(rising.watts, max(0.0, has_w))
 
 
-def _back_w(tree: Tree, image: Image, load: str, closed: Rising) -> float:
+def _back_w(tree: Tree, image: Image, load: str, closed: Rising, own: Rising | None) -> float:
     """What a load has come back by since its contactor was told to close: as it measures, else when it has had time."""
     seen, top = image.loads.get(load), tree.loads[load].steps[-1]
+    if own is not None and not own.arrived:
+        return top.watts
     if seen is None or seen.taken_ns <= closed.told_ns or seen.poll is not Outcome.OK:
         return 0.0
     if seen.measured and seen.watts is not None:
@@ -133,9 +139,7 @@ def _back_w(tree: Tree, image: Image, load: str, closed: Rising) -> float:
 def climbing_w(tree: Tree, durable: Durable, image: Image, name: str) -> float:
     """Watts that were told to rise under a circuit and are not there yet."""
     return sum(
-        climbing_left_w(tree, image, load, rising)
-        for load, rising in durable.rising.items()
-        if name in tree.nodes_of[load]
+        climbing_left_w(tree, image, load, durable.rising) for load in durable.rising if name in tree.nodes_of[load]
     )
 
 
@@ -170,13 +174,12 @@ def projected(tree: Tree, state: State, image: Image, net: Net, name: str, now_n
 def ends_unseen_w(
     tree: Tree, state: State, image: Image, found: Mapping[str, Net], armed: Armed, name: str, now_ns: int
 ) -> float:
-    """The same for a circuit whose meter is silent, by what its loads and children say.
+    """The same for a circuit whose meter is silent, by what its loads and children said when the ladder was armed.
 
     Each load counts at the step it was told until that is overdue, and as it says after: what a load's own read-back
     shows as gone is not taken off a second time.
     """
     watts = tree.circuits[name].unmetered_w + armed.own_w.get(name, 0.0) - armed.falling_w.get(name, 0.0)
-    watts -= sum(cut.watts for cut in state.durable.cuts if cut.circuit == name and cut.told_ns >= armed.made_ns)
     for child in tree.children[name]:
         net = found[child]
         if tree.circuits[child].meter is not None and net.watts is not None:

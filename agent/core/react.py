@@ -310,6 +310,8 @@ def _needed_w(
     name = binding.circuit
     net = found[name]
     if binding.key == blind_key(name):
+        if state.cut_ns >= armed.made_ns:
+            return 0.0  # what was told since the ladder was armed is not in it: it is armed again in a moment
         return ends_unseen_w(tree, state, image, found, armed, name, now_ns) - binding.hi_w
     if binding.unlimited:
         return float("inf")
@@ -394,7 +396,7 @@ def _sent(
     falls_w, rising = taken.watts, durable.rising
     if rising:
         told = set(taken.loads)
-        falls_w -= sum(climbing_left_w(tree, image, load, rising[load]) for load in taken.loads if load in rising)
+        falls_w -= sum(climbing_left_w(tree, image, load, rising) for load in taken.loads if load in rising)
         rising = {load: up for load, up in rising.items() if load not in told}
     sent = Cut(
         event.id,
@@ -421,7 +423,7 @@ def _sent(
             since_ns=now_ns if mode is not memory.mode else memory.since_ns,
             return_from_ns=None,
         )
-    return replace(state, durable=durable, circuits=circuits)
+    return replace(state, durable=durable, circuits=circuits, cut_ns=now_ns)
 
 
 def _falls(tree: Tree, name: str, taken: Slice, falls_w: float) -> dict[str, float]:

@@ -36,9 +36,12 @@ def restored(tree: Tree, kept: Durable, *, same_boot: bool, now_ns: int) -> Stat
         load: down if not down.event or down.event in events else replace(down, event="")
         for load, down in lowered.items()
     }
+    # Without the power before them, what fell of them before the crash would be missed, and asked for elsewhere.
     circuits = {
-        cut.circuit: CircuitMemory(since_ns=now_ns, base_w=events[cut.event].base_w)
+        cut.judged_at or cut.circuit: CircuitMemory(
+            since_ns=now_ns, base_w=events[cut.event].base_w if cut.base_w is None else cut.base_w
+        )
         for cut in cuts
-        if events[cut.event].circuit == cut.circuit
+        if cut.base_w is not None or events[cut.event].circuit == cut.circuit
     }
     return State(durable=replace(durable, events=events, cuts=cuts, lowered=lowered, rising=rising), circuits=circuits)

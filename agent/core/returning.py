@@ -18,7 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agent.core.bounds import Bound, fold
-from agent.core.image import Image, Outcome
+from agent.core.image import Image, Outcome, Write
 from agent.core.ladder import READ_POLLS_MAX, dark
 from agent.core.names import draw
 from agent.core.power import NO_MEMORY, Net, climbing_w, steady_w
@@ -118,7 +118,8 @@ def raise_loads(
 def may_rise(tree: Tree, durable: Durable, load: str, down: Lowered, image: Image, now_ns: int) -> bool:
     """Whether this load itself is ready to be raised."""
     site_load = tree.loads[load]
-    if now_ns - down.told_ns < site_load.off_ns_min or now_ns < down.not_before_ns or load in image.held:
+    write = image.writes.get(load)
+    if now_ns - _off_ns(down, write) < site_load.off_ns_min or now_ns < down.not_before_ns or load in image.held:
         return False
     contactor = tree.contactors.get(load)
     if contactor is not None and not may_close(durable, image, contactor, now_ns):
@@ -135,12 +136,18 @@ def may_rise(tree: Tree, durable: Durable, load: str, down: Lowered, image: Imag
         return False
     if now_ns - seen.taken_ns > READ_POLLS_MAX * site_load.poll_ns or seen.taken_ns <= down.told_ns:
         return False
-    write = image.writes.get(load)
     if write is None or write.outcome is Outcome.OK:
         return True
     if write.outcome is Outcome.PENDING:
         return False
     return seen.agreed >= 2 and seen.taken_ns > write.sent_ns
+
+
+def _off_ns(down: Lowered, write: Write | None) -> int:
+    """Since when a load is off: a session that had to be waited for, and a repeat, come later than it was told."""
+    if write is None or write.step != down.step:
+        return down.told_ns
+    return max(down.told_ns, write.sent_ns if write.answered_ns is None else write.answered_ns)
 
 
 class _Room:

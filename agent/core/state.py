@@ -83,6 +83,7 @@ class Cut(Struct, frozen=True):
     due_ns: int
     reading_ns: int = 0  # when the reading that called for it was taken
     noise_w: float = 0.0  # three sigma of the refreshes before it, where it is judged
+    base_w: float | None = None  # the net power there before the first of the cuts that are judged together
     judged_at: str = ""  # the node whose meter judges it; chosen while the refreshes before it are still kept
     landed_w: float = 0.0  # of its watts, those that the loads' own sensors show as gone
     settled: bool = False  # its loads are in `lowered`
@@ -217,7 +218,9 @@ class State(Struct, frozen=True):
     troubles: Mapping[str, Trouble] = {}  # rule -> its alarm
     commands: Mapping[str, CommandMemory] = {}
     alarms: Mapping[str, str] = {}
+    cut_ns: int = -1  # when the newest cut was sent
     returns: Mapping[str, ReturnPlan] = {}
     tie: Tie | None = None  # None: not looked at yet
     supply: SupplyMemory = SupplyMemory()
     mistrusted: Mapping[str, int] = {}  # load -> until when it counts for nothing in the ladder
+    contested: Mapping[str, int] = {}  # load -> until when it is told nothing but for protection

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from agent.core.cut import cut
+from agent.core.cut import cut, without
 from agent.core.image import Image, Outcome
 from agent.core.ladder import EMPTY, Armed
 from agent.core.notes import EventNote, Note
 from agent.core.power import Net
 from agent.core.site import BoundClass
 from agent.core.state import Cut, Event, Mode, State, Supply, Tie
+from agent.core.tie import jump_down_w
 from agent.core.tree import Tree
 from agent.core.values import NS_PER_S
 from agent.core.verify import Verdict
@@ -59,7 +60,7 @@ def begun(
                 why = f"observed only: {len(loads)} loads worth {kw(taken.watts)} would have been told"
                 notes.append(replace(_event(event, "cut", why, net, now_ns), loads=loads))
         if event.unmet and (old is None or not old.unmet):
-            why = f"unmet: the ladder has no more; {kw(net.watts)} stands against {kw(event.hi_w)}"
+            why = f"unmet: {_unmet_by(tree, state, armed, event)}; {kw(net.watts)} stands against {kw(event.hi_w)}"
             notes.append(_event(event, "unmet", why, net, now_ns))
     known = {(sent.event, sent.told_ns) for sent in before.durable.cuts}
     for sent in state.durable.cuts:
@@ -70,6 +71,17 @@ def begun(
         note = _event(owner, "cut", why, found[sent.circuit], now_ns)
         notes.append(replace(note, loads=tuple(zip(sent.loads, sent.steps, strict=True))))
     return notes
+
+
+def _unmet_by(tree: Tree, state: State, armed: Armed, event: Event) -> str:
+    """What stood in the way of more: a jump limit, or that there is nothing left."""
+    told = {load for sent in state.durable.cuts for load in sent.loads} | state.durable.lowered.keys()
+    left_w = without(armed.ladder(event.circuit, event.cls), told).total_w
+    tie = state.tie or Tie.UNKNOWN
+    jump_w = min(jump_down_w(tree.circuits[above], tie) for above in tree.path[event.circuit])
+    if left_w > 0 and jump_w < float("inf"):
+        return f"no more than {kw(jump_w)} may fall at once (jump_down_kw), {kw(left_w)} are left"
+    return "the ladder has no more"
 
 
 def told(state: State, sent: Cut, image: Image, now_ns: int) -> EventNote:

@@ -69,7 +69,7 @@ def with_judges(tree: Tree, state: State) -> State:
             node = judging_circuit(tree, state, cut)
             meter = tree.circuits[node].meter
             noise = noise_w(state, meter, cut.told_ns) if meter is not None else 0.0
-            cut = replace(cut, judged_at=node, noise_w=noise)
+            cut = replace(cut, judged_at=node, noise_w=noise, base_w=state.circuits.get(node, NO_MEMORY).base_w)
         cuts.append(cut)
     return replace(state, durable=replace(state.durable, cuts=tuple(cuts)))
 

@@ -90,6 +90,7 @@ class Begin(Struct, frozen=True, array_like=True, tag="begin"):
     image: Image  # whole; with the loads heard of since the last beat
     durable: Durable
     mistrusted: tuple[str, ...]
+    contested: tuple[str, ...] = ()
 
 
 class Stand(Struct, frozen=True, array_like=True, tag="stand"):

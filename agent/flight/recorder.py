@@ -323,7 +323,9 @@ def _points(device: str, block: BlockRead, pulse: Pulse | None) -> Entry:
 
 
 def _begin(now_ns: int, image: Image, state: State, news: frozenset[str]) -> Entry:
-    return entries.Begin(now_ns, replace(image, news=news), state.durable, tuple(state.mistrusted))
+    return entries.Begin(
+        now_ns, replace(image, news=news), state.durable, tuple(state.mistrusted), tuple(state.contested)
+    )
 
 
 def _matters(note: Note) -> bool:

@@ -120,7 +120,7 @@ class Decider:
             case entries.Holds(held, local):
                 self._held, self._local = held, local
             case entries.Arming(now_ns):
-                self._arm(now_ns, self._state.durable, frozenset(self._state.mistrusted))
+                self._arm_by(now_ns, self._state)
             case entries.Armed():
                 self._armed = self._building
             case entries.Lost(count):
@@ -145,9 +145,9 @@ class Decider:
             self._wall_ms = image.wall_ms
             self._begun = True
         if self._free and self._live:
-            self._arm(entry.now_ns, self._state.durable, frozenset(self._state.mistrusted))
+            self._arm_by(entry.now_ns, self._state)
         else:
-            self._arm(entry.now_ns, entry.durable, frozenset(entry.mistrusted))
+            self._arm(entry.now_ns, entry.durable, entry.mistrusted, entry.contested)
 
     def _stand(self, entry: Stand) -> None:
         if not self._begun or (self._live and self._free):
@@ -176,11 +176,14 @@ class Decider:
         if not self._free:
             self._state = state
 
-    def _arm(self, now_ns: int, durable: Durable, mistrusted: frozenset[str]) -> None:
+    def _arm_by(self, now_ns: int, state: State) -> None:
+        self._arm(now_ns, state.durable, state.mistrusted, state.contested)
+
+    def _arm(self, now_ns: int, durable: Durable, mistrusted: Iterable[str], contested: Iterable[str]) -> None:
         if not self._begun:
             return
         image = self._made_image(Image())
-        for armed in arm(self._tree, durable, image, now_ns, self._spares, mistrusted):
+        for armed in arm(self._tree, durable, image, now_ns, self._spares, frozenset(mistrusted), frozenset(contested)):
             if armed is not None:
                 self._building = armed
 

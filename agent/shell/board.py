@@ -133,7 +133,7 @@ class Board:
     def load_read(self, load_id: str, state: MinerState, taken_ns: int) -> None:
         before = self._loads.get(load_id)
         agreed = before.agreed + 1 if before is not None and before.step == state.step else 1
-        seen = LoadSeen(state.step, state.watts, state.measured, taken_ns, agreed)
+        seen = LoadSeen(state.step, state.watts, state.measured, taken_ns, agreed, lapsed=state.lapsed)
         self._own_loads()[load_id] = seen
         self._tape.load(load_id, seen)
         if load_id in self.tree.contactors and (before is None or before.step != state.step):
@@ -333,7 +333,8 @@ class Board:
         now_ns = self._clock.monotonic_ns()
         image = self.image()
         self._tape.arming(now_ns, image, self.state, self._news)
-        slices = arm(self.tree, self.state.durable, image, now_ns, self._spares, frozenset(self.state.mistrusted))
+        mistrusted, contested = frozenset(self.state.mistrusted), frozenset(self.state.contested)
+        slices = arm(self.tree, self.state.durable, image, now_ns, self._spares, mistrusted, contested)
         for armed in slices:
             if armed is None:
                 await asyncio.sleep(0)

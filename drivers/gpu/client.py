@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from drivers.errors import DeviceError, Silent
 from drivers.gpu.messages import FromClient, GpuInfo, GpuReading, Lease, List, Listed, Read, Readings, Renew, SetDone
-from drivers.gpu.steps import GpuStep, step_of, steps_of
+from drivers.gpu.steps import FULL, GpuStep, step_of, steps_of
 from drivers.gpu.talk import Talk
 from drivers.gpu.wire import Connect
 from drivers.gpu.writes import Held, Setpoint, Writes, WriteSink
@@ -236,7 +236,15 @@ class GpuHost:
         self._writes.seen(load_id, step, taken_ns)
         self._sink.load_read(
             load_id,
-            State(step, reading.power_w, True, None, reading.temperature_c, _in_words(reading)),
+            State(
+                step,
+                reading.power_w,
+                True,
+                None,
+                reading.temperature_c,
+                _in_words(reading),
+                lapsed=reading.lapsed_from_w is not None and step != FULL,
+            ),
             taken_ns,
         )
 

@@ -121,6 +121,7 @@ class State(Struct, frozen=True):
     detail: str = ""
     seen: Seen = Seen()
     repairs: int = 0  # how many faults in its replies had to be mended to read them
+    lapsed: bool = False  # of a GPU: a lease that nobody renewed in time took it down
 
 
 class Verdict(Struct, frozen=True):

@@ -1,47 +1,18 @@
 """The bugs: where each is planted, the day on which it shows, and the judge that has to notice it.
 
 Each is what a slip of a programmer's hand would be: a check that says yes, a bound that is forgotten, a number that
-is not counted. They are planted by replacing one name in one module, so that a rename breaks the planting and not
-silently the judge.
+is not counted.
 """
 
-import importlib
 import math
-from collections.abc import Awaitable, Callable
 from typing import Any
 
-from msgspec import Struct, structs
-
+from tests.breaks.planted_devices import DEVICES_PLANTED
+from tests.breaks.planting import Planted, always
 from tests.sim.site import Site
 from tests.sim.world import World
 
-Day = Callable[[World], Awaitable[None]]
 BACK_S = 200.0
-
-
-class Planted(Struct, frozen=True):
-    """One bug."""
-
-    name: str
-    judge: str
-    places: tuple[tuple[str, Callable[[Any], Any]], ...]  # "module:name" or "module:Class.name", what takes its place
-    day: Day
-    site: Site = Site()
-
-
-def find(place: str) -> tuple[Any, str]:
-    """Who holds the name, and the name."""
-    module, _, path = place.partition(":")
-    holder = importlib.import_module(module)
-    *outer, name = path.split(".")
-    for part in outer:
-        holder = getattr(holder, part)
-    return holder, name
-
-
-def always(value: Any) -> Callable[[Any], Any]:
-    """Takes the place of a function and says the same to everything."""
-    return lambda _: lambda *_args, **_options: value
 
 
 async def dip(world: World) -> None:
@@ -147,13 +118,6 @@ def adopts_all(adopt: Any) -> Any:
     return lambda tree, state, image, _armed: adopt(tree, state, image, dict.fromkeys(tree.loads, "off"))
 
 
-def hasty(may_rise: Any) -> Any:
-    """No minimum off time."""
-    return lambda tree, durable, load, down, image, now_ns: may_rise(
-        tree, durable, load, structs.replace(down, told_ns=down.told_ns - 10**15), image, now_ns
-    )
-
-
 def ageless(init: Any) -> Any:
     """A reading is as good as new for ever."""
 
@@ -199,7 +163,7 @@ PLANTED = (
     Planted(
         "the minimum off time is not counted",
         "raise_after_minimum_off",
-        (("agent.core.returning:may_rise", hasty),),
+        (("agent.core.returning:_off_ns", always(-(10**18))),),
         short_dip,
         Site(min_off_s=90.0),
     ),
@@ -246,4 +210,5 @@ PLANTED = (
         (("agent.core.attend:_begun", lambda _: lambda state: state),),
         dip,
     ),
+    *DEVICES_PLANTED,
 )

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.breaks.planted import PLANTED, Planted, find
+from tests.breaks.planted import PLANTED
+from tests.breaks.planting import Planted, find
 from tests.sim.judges import JUDGES, judge_all
 from tests.sim.world import World
 

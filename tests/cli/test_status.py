@@ -27,7 +27,11 @@ STATUS: dict[str, Any] = {
         {"id": "a/1", "kind": "miner", "state": "unheard", "age_ms": None, "detail": "no answer yet"},
         *({"id": f"b/{n}", "kind": "miner", "state": "ok", "age_ms": 100 + n} for n in range(50)),
     ],
-    "response": [{"rule": "ufr", "kw": 193.5, "ms": 15_000}],
+    "response": [
+        {"rule": "ufr", "kw": 193.5, "ms": 15_000, "available": True, "why": "", "acts": True},
+        {"rule": "dead", "kw": 0.0, "ms": 0, "available": False, "why": "frequency is silent", "acts": True},
+        {"rule": "dry", "kw": 0.0, "ms": 15_000, "available": True, "why": "", "acts": False},
+    ],
     "broker": {"state": "away", "since_ms": 130_000, "detail": "refused"},
     "buffer": {"bytes": 3 << 20, "records": 71, "disk_bytes": 5 << 20, "lost": 0},
 }  # fmt: skip
@@ -41,15 +45,17 @@ def printed(capsys: pytest.CaptureFixture[str], status: dict[str, Any], *, whole
 def test_a_person_reads_what_is_shed_why_and_what_comes_next(capsys: pytest.CaptureFixture[str]) -> None:
     lines = printed(capsys, STATUS).split("\n")
 
-    assert lines[:6] == [
+    assert lines[:8] == [
         "demo, agent ctl-1: act, UNCOMMISSIONED, up 90.0 s",
         "broker: away for 2 min (refused)",
         "waiting for it: 71 records, 3.0 MiB in memory, 5.0 MiB on disk; lost so far: 0",
         "control loop late: 0.4 ms",
         "link net (127.0.0.1:502) down: refused",
         "rule ufr could give 193.5 kW within 15.0 s",
+        "rule dead is not available: frequency is silent",
+        "rule dry is available, and only observed",
     ]
-    assert lines[7:11] == [
+    assert lines[9:13] == [
         "Circuits (kW)",
         "  circuit  mode                net  from    to  why                      next",
         "  poi      SHEDDING          187.4     -  90.0  ufr holds it at 90.0 kW  released in 4.5 s",

@@ -161,9 +161,8 @@ class Rig:
             self.loads[load] = LoadSeen(step, watts, self.sensors, self.now_ns, agreed)
 
     def arm(self) -> None:
-        for armed in arm(
-            self.tree, self.state.durable, self.image(), self.now_ns, self._spares, frozenset(self.state.mistrusted)
-        ):
+        mistrusted, contested = frozenset(self.state.mistrusted), frozenset(self.state.contested)
+        for armed in arm(self.tree, self.state.durable, self.image(), self.now_ns, self._spares, mistrusted, contested):
             if armed is not None:
                 self.armed = armed
 

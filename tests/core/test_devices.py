@@ -1,13 +1,18 @@
 """Tanks, contactors, GPUs, and what people hold."""
 
 import msgspec
+from msgspec.structs import replace
 
+from agent.core.image import LoadSeen, Outcome
+from agent.core.ladder import dark
 from agent.core.notes import EventNote
+from agent.core.power import climbing_left_w
 from agent.core.react import react
+from agent.core.restore import restored
 from agent.core.rules.cooling import Cooling, Edge
 from agent.core.rules.under_frequency import UnderFrequency
 from agent.core.site import Circuit, Contactor, Load, Plc, Step, Tank
-from agent.core.state import Mode, State
+from agent.core.state import Lowered, Mode, Rising, State
 from agent.core.switchgear import acknowledge, release
 from agent.core.values import NS_PER_MS
 from tests.core.rig import SECOND, TICK, UFR, Rig, a_site
@@ -156,6 +161,22 @@ def test_the_loads_of_one_tank_may_hang_on_several_circuits() -> None:
     assert "delivered" in rig.kinds()
 
 
+def test_what_a_tanks_cut_let_fall_before_a_restart_is_not_missed_after_it() -> None:
+    rig = a_tank()
+    rig.tank["tank-a.condenser_flow_lpm"] = 10.0
+    rig.meter_dead = True
+    rig.tick(4)
+    assert rig.state.durable.cuts, "the meter has not judged it"
+
+    kept = msgspec.json.decode(msgspec.json.encode(rig.state.durable), type=type(rig.state.durable))
+    fresh = Rig(rig.tree.site, COOLING, state=restored(rig.tree, kept, same_boot=True, now_ns=rig.now_ns))
+    fresh.on, fresh.tank, fresh.now_ns = rig.on, rig.tank, rig.now_ns + 10 * SECOND
+    fresh.tick(40)
+
+    assert "delivered" in fresh.kinds()
+    assert "short" not in fresh.kinds()
+
+
 def switched(count: int = 20, *, first: bool = False, fed: int = 10, jump_up_w: float = 1e9) -> Rig:
     """Twenty miners, the first ten behind a contactor."""
     site = a_site(count, jump_up_w=jump_up_w)
@@ -278,6 +299,53 @@ def test_a_contactor_whose_feedback_disagrees_is_latched_and_others_make_up_for_
     assert rig.watts <= 70_000 - 45_000
 
 
+def test_a_released_contactor_closes_beside_a_return_that_waits_for_what_is_behind_it() -> None:
+    rig = switched()
+    rig.hz = 49.4
+    rig.tick(30)
+    rig.closed["k1"] = False  # by itself: it is not ours
+    rig.tick(5)
+    rig.hz = 50.0
+    rig.tick(50)
+    dark = [load for load, down in rig.state.durable.lowered.items() if down.event and rig.tree.fed_by.get(load)]
+
+    rig.state, released = release(rig.tree, rig.state, rig.image(), "k1", rig.now_ns)
+    rig.before = rig.state
+    rig.tick(100)
+
+    assert dark
+    assert "k1" in released
+    assert rig.closed["k1"]
+    assert all(rig.on.values())
+
+
+def test_loads_behind_a_closing_contactor_that_are_told_to_rise_are_not_counted_twice() -> None:
+    rig = switched()
+    load, fed = "k1", rig.tree.contactors["k1"].feeds
+    down = Lowered("", "open", 0, 30_000.0)
+    closing = Rising("", "closed", rig.now_ns, rig.now_ns + SECOND, 30_000.0, down)
+    waking = Rising("", "on", rig.now_ns - SECOND, rig.now_ns + SECOND, 2_975.0, down)
+    image = replace(rig.image(), loads={})
+
+    alone_w = climbing_left_w(rig.tree, image, load, {load: closing})
+    with_two_w = climbing_left_w(rig.tree, image, load, {load: closing, fed[0]: waking, fed[1]: waking})
+
+    assert alone_w == 30_000.0
+    assert with_two_w == 24_000.0
+
+
+def test_a_load_that_answers_is_not_dark_whatever_its_contactors_feedback_says() -> None:
+    rig = switched()
+    says_open = LoadSeen("open", None, False, rig.now_ns, agreed=40)  # for four seconds of its PLC's polls
+    answers = LoadSeen("on", 3_000.0, True, rig.now_ns - SECOND)
+    silent = replace(answers, taken_ns=rig.now_ns - 10 * SECOND)
+    fed = rig.tree.contactors["k1"].feeds[:3]
+    loads = {"k1": says_open, fed[0]: answers, fed[1]: silent, fed[2]: replace(answers, poll=Outcome.SILENT)}
+    image = replace(rig.image(), loads=loads)
+
+    assert [dark(rig.tree, image, load) for load in fed] == [False, True, True]
+
+
 def gpus() -> Rig:
     site = a_site(4)
     steps = (Step("lowest", 100.0, SECOND), Step("floor", 350.0, SECOND), Step("full", 700.0, SECOND))
@@ -396,3 +464,22 @@ def test_what_was_found_off_stays_off_until_released_on_site() -> None:
 
     assert names == ("a/10.0.0.3",)
     assert rig.on["a/10.0.0.3"]
+
+
+def test_a_gpu_that_a_lapsed_lease_took_down_comes_back_by_ramp() -> None:
+    rig = gpus()
+    rig.at["r/0"] = "floor"
+    rig.tick(100)
+    by_somebody_else = rig.at["r/0"]
+
+    read = rig.read
+
+    def lapsed() -> None:
+        read()
+        rig.loads["r/0"] = replace(rig.loads["r/0"], lapsed=rig.at["r/0"] == "floor")
+
+    rig.read = lapsed  # type: ignore[method-assign]
+    rig.tick(100)
+
+    assert by_somebody_else == "floor", "what was found down and nobody lowered for us stays so"
+    assert rig.at["r/0"] == "full"

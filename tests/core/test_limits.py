@@ -4,9 +4,11 @@ import pytest
 from msgspec.structs import replace
 
 from agent.core.image import Lease
-from agent.core.notes import CommandNote
+from agent.core.notes import CommandNote, EventNote
 from agent.core.rules.power_cap import PowerCap
+from agent.core.site import Circuit, Meter
 from agent.core.state import Mode
+from agent.core.values import NS_PER_MS
 from tests.core.rig import SECOND, START, UFR, Rig, a_site
 
 
@@ -253,3 +255,43 @@ def test_a_command_that_must_spare_minimum_on_times_hides_no_limit() -> None:
     rig.tick(10)
 
     assert 60_000 < rig.watts <= 145_000
+
+
+def test_a_blind_circuit_counts_what_was_told_above_it_since_the_ladder_was_armed() -> None:
+    site = a_site(20)
+    dead = Meter("sub", 20 * NS_PER_MS, 100 * NS_PER_MS, 230.0)
+    hall = Circuit(
+        "hall", "poi", "sub", 500_000.0, fallback_w=30_000.0, ramp_down_w_per_s=20_000.0, blind_after_ns=4 * SECOND
+    )
+    loads = tuple(replace(load, circuit="hall") for load in site.loads)
+    site = replace(site, circuits=(*site.circuits, hall), meters=(*site.meters, dead), loads=loads)
+    rig = Rig(site, replace(UFR, shed_w=20_000.0))
+    rig.tick(45)
+    before = rig.armed
+
+    rig.hz = 49.4
+    rig.tick()
+    asked = sum(not on for on in rig.on.values())
+    for _ in range(5):
+        rig.armed = before  # a volley is out, and the ladder waits
+        rig.tick()
+    meanwhile = sum(not on for on in rig.on.values())
+    rig.tick(50)
+
+    assert 7 <= asked <= 9
+    assert meanwhile == asked
+    assert 27_000 <= rig.watts - rig.extra_w <= 30_000, "to its fallback, and no further"
+
+
+@pytest.mark.parametrize(("jump_down_w", "why"), [(9_000.0, "jump_down_kw"), (float("inf"), "the ladder has no more")])
+def test_what_was_unmet_says_what_stood_in_the_way(jump_down_w: float, why: str) -> None:
+    rig = Rig(a_site(4, jump_down_w=jump_down_w), UFR)
+    rig.settle()
+    rig.tick(10)
+
+    rig.hz = 49.4
+    rig.tick(2)
+
+    unmet = [note.why for note in rig.notes if isinstance(note, EventNote) and note.kind == "unmet"]
+    assert len(unmet) == 1
+    assert why in unmet[0]

@@ -7,6 +7,7 @@ from agent.core.image import Lease, Outcome, Write
 from agent.core.notes import EventNote
 from agent.core.react import react
 from agent.core.restore import restored
+from agent.core.rules.power_cap import PowerCap
 from agent.core.site import Circuit
 from agent.core.state import Durable, Mode
 from tests.core.rig import SECOND, START, TICK, UFR, Rig, a_site
@@ -153,6 +154,41 @@ def test_what_was_off_before_is_never_raised() -> None:
 
     assert rig.mode() is Mode.NORMAL
     assert not rig.on["a/10.0.0.5"]
+
+
+def test_a_minimum_off_time_begins_when_the_load_was_told_at_last() -> None:
+    rig = shed(off_s=10)
+    late = next(load for load, on in rig.on.items() if not on)
+    rig.writes[late] = Write("off", rig.now_ns, Outcome.OK, rig.now_ns + 4 * SECOND)
+    rig.tick(115)
+
+    before = rig.on[late]
+    rig.tick(45)
+
+    assert not before
+    assert sum(rig.on.values()) == 40
+
+
+def test_a_contested_load_is_told_again_for_protection_alone() -> None:
+    rig = Rig(a_site(4), UFR, PowerCap("limits", "poi", 0.0))
+    rig.settle()
+    rig.tick(10)
+    rig.hz = 49.4
+    rig.tick(5)
+    stubborn = "a/10.0.0.2"
+    for _ in range(2):
+        rig.on[stubborn] = True
+        rig.tick(20)
+    told = len([load for _, setpoint in rig.told if (load := setpoint.load) == stubborn])
+
+    rig.extra_w = 30_000.0  # everything goes, and more is wanted
+    rig.tick(50)
+    again = len([load for _, setpoint in rig.told if (load := setpoint.load) == stubborn])
+    rig.extra_w = 600_000.0
+    rig.tick(5)
+
+    assert again == told
+    assert not rig.on[stubborn]
 
 
 def test_a_load_that_moves_by_itself_is_told_once_more_and_then_left_alone() -> None:

@@ -23,11 +23,13 @@ def main() -> int:
     asked = parser.parse_args()
     seeds = range(asked.first, asked.first + asked.seeds)
     exercised: Counter[str] = Counter()
+    judged: Counter[str] = Counter()
     failed: list[Told] = []
     virtual_s, sheds, raises, began_s = 0.0, 0, 0, time.monotonic()
     with get_context("spawn").Pool(min(asked.processes, asked.seeds), logging.disable, (logging.CRITICAL,)) as pool:
         for told in pool.imap(run_seed, seeds):
             exercised.update(told.exercised)
+            judged.update(told.judged)
             virtual_s, sheds, raises = virtual_s + told.virtual_s, sheds + told.sheds, raises + told.raises
             if asked.seeds == 1:
                 print(f"seed {told.seed}: {', '.join(told.exercised)}; digest {told.digest[:16]}")
@@ -38,6 +40,9 @@ def main() -> int:
                     print(f"    {fault}")
     for what, count in sorted(exercised.items()):
         print(f"{count:6} {what}")
+    print("judged how often:")
+    for judge, count in sorted(judged.items()):
+        print(f"{count:6} {judge}")
     spent_s = time.monotonic() - began_s
     print(f"{len(seeds)} seeds, {virtual_s / 3600:.1f} h of virtual time in {spent_s:.0f} s")
     print(f"{sheds} lowering verbs, {raises} raising ones")

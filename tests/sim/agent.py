@@ -5,10 +5,12 @@ The only file of the simulation that knows the agent by name, besides those that
 
 import asyncio
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from random import Random
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import Struct
 
 from agent.app import Agent, Identity, Seams
 from agent.config import GpusTable, SiteFile, load
@@ -18,10 +20,11 @@ from agent.uplink.sealing import Signer
 from drivers.gpu.wire import Connect
 from tests.sim.clock import VirtualClock
 from tests.sim.disk import Platter, VirtualDisk
+from tests.sim.gpus import VirtualGpus
 from tests.sim.life import Life
-from tests.sim.modbus import VirtualMeter, VirtualTransport
 from tests.sim.mqtt import Broker, VirtualWire
 from tests.sim.spawn import Threads, VirtualSpawn
+from tests.sim.transport import Device, VirtualTransport
 from tests.sim.wire import Network, VirtualDial
 
 
@@ -33,44 +36,59 @@ def load_site(text: str) -> SiteFile:
         return load(path)
 
 
+class Surroundings(Struct, frozen=True):
+    """What of the world an agent's seams lead to."""
+
+    network: Network
+    endpoints: Mapping[str, Device]  # [[link]] -> what is behind it
+    gpus: VirtualGpus | None
+    broker: Broker
+    platter: Platter
+    clock: VirtualClock
+    threads: Threads
+    key: Ed25519PrivateKey
+    keyring: bytes
+
+
 class LivingAgent:
     """Started when made; `stop` asks it to end, `task` is its whole life."""
 
-    def __init__(
-        self,
-        number: int,
-        file: SiteFile,
-        *,
-        network: Network,
-        meter: VirtualMeter,
-        broker: Broker,
-        platter: Platter,
-        clock: VirtualClock,
-        threads: Threads,
-        random: Random,
-        key: Ed25519PrivateKey,
-        keyring: bytes,
-    ) -> None:
+    def __init__(self, number: int, file: SiteFile, around: Surroundings, random: Random) -> None:
         self.life = Life(number)
-        self.dial = VirtualDial(network, self.life)
+        self.dial: VirtualDial
         self.stop = asyncio.Event()
-        seams = Seams(
-            dial=self.dial,
-            transport=lambda _: VirtualTransport(meter, network, self.life),
-            gpud=_no_gpud,
-            wire=VirtualWire(broker, self.life),
-            disk=VirtualDisk(platter, self.life),
-            clock=clock,
-            spawn=VirtualSpawn(threads, self.life),
-            spawn_spool=VirtualSpawn(threads, self.life),
-            token_hex=lambda size: random.randbytes(size).hex(),
-            jitter=random,
-        )
-        agent = Agent(file, seams, Identity(Signer(key), read_keyring(keyring)), uncommissioned=True)
-        living = agent.run(self.stop, status_path=None, manager=ServiceManager(None))
-        self.task = asyncio.get_running_loop().create_task(living, name=f"agent:{number}")
+        self.agent: Agent
+        self._file = file
+        self._around = around
+        self._random = random
+        self._spawn = VirtualSpawn(around.threads, self.life)
+        self._spawn_spool = VirtualSpawn(around.threads, self.life)
+        self.task = asyncio.get_running_loop().create_task(self._live(), name=f"agent:{number}")
 
+    async def _live(self) -> None:
+        """As agent.app.serve: an agent that learns of other GPUs begins anew."""
+        around, life, random = self._around, self.life, self._random
+        while not self.stop.is_set():
+            self.dial = VirtualDial(around.network, life)
+            seams = Seams(
+                dial=self.dial,
+                transport=lambda table: VirtualTransport(around.endpoints[table.id], around.network, life),
+                gpud=self._gpud,
+                wire=VirtualWire(around.broker, life),
+                disk=VirtualDisk(around.platter, life),
+                clock=around.clock,
+                spawn=self._spawn,
+                spawn_spool=self._spawn_spool,
+                token_hex=lambda size: random.randbytes(size).hex(),
+                jitter=random,
+            )
+            identity = Identity(Signer(around.key), read_keyring(around.keyring))
+            self.agent = Agent(self._file, seams, identity, uncommissioned=True)
+            try:
+                await self.agent.run(self.stop, status_path=None, manager=ServiceManager(None))
+            finally:
+                self.dial.die()
 
-def _no_gpud(table: GpusTable) -> Connect:
-    """The simulated site has no GPUs."""
-    raise AssertionError(f"nobody asked for {table.id}")
+    def _gpud(self, table: GpusTable) -> Connect:
+        assert self._around.gpus is not None
+        return self._around.gpus.connect(self.life)

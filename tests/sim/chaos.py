@@ -8,6 +8,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from random import Random
 
+from msgspec import structs
+
+from tests.sim.device_chaos import device_mischief, make_devices_well, people_put_right
 from tests.sim.issuer import SPOILT
 from tests.sim.judges.outside import NS_PER_S, Asks, Fault, Outside, sent_at
 from tests.sim.miners import AILMENTS as MINER_AILMENTS
@@ -19,6 +22,7 @@ from tests.sim.weather import Weather
 from tests.sim.world import World
 
 STORMY_S = 240.0
+SEEN_S = 10.0  # until the agent has read everything again
 CALM_S = 360.0
 
 Mischief = Callable[[World, Random], Awaitable[str]]  # what it did, in words that are counted
@@ -27,7 +31,7 @@ Mischief = Callable[[World, Random], Awaitable[str]]  # what it did, in words th
 def site_of(seed: int) -> Site:
     """Sites differ as much as weather does."""
     random = Random(f"{seed} site")
-    return Site(
+    site = Site(
         miners=random.choice([6, 12, 20]),
         control=random.choice(["act", "act", "act", "act", "observe"]),
         ramp_up_kw_per_min=random.choice([30.0, 60.0, 240.0]),
@@ -40,6 +44,21 @@ def site_of(seed: int) -> Site:
         confirm_refreshes=random.choice([1, 1, 2]),
         blind_after_s=random.choice([2.0, 5.0]),
     )
+    contactors = random.choice([0, 0, 1, 2])
+    return structs.replace(
+        site,
+        contactors=contactors,
+        jump_up_kw=50.0 if contactors else site.jump_up_kw,  # a contactor raises all that it feeds at once
+        first=random.random() < 0.3,
+        min_open_s=random.choice([3.0, 20.0]),
+        tank=random.random() < 0.5,
+        tank_fast_ms=random.choice([100, 200]),
+        permit_for_s=random.choice([2.0, 10.0]),
+        auto_returns_per_day=random.choice([1, 2, 5]),
+        luxos=random.choice([0, 0, 2, site.miners // 4]),
+        gpus=random.choice([0, 0, 2, 4]),
+        gpu_value=random.choice([10.0, 900.0]),
+    )
 
 
 async def storm(world: World) -> None:
@@ -48,13 +67,15 @@ async def storm(world: World) -> None:
     await world.start(settle_s=random.choice([0.5, 5.0, 30.0]))
     async with asyncio.TaskGroup() as tasks:
         for _ in range(random.randint(2, 7)):
-            name = random.choice(list(MISCHIEF))
+            mischief = random.choice(mischief_for(world.site))
             at_s = random.uniform(0.0, STORMY_S - 80.0)
-            tasks.create_task(_one(world, MISCHIEF[name], Random(random.random()), at_s))
+            tasks.create_task(_one(world, mischief, Random(random.random()), at_s))
         await world.pass_s(STORMY_S)
     make_well(world)
     if not world.is_alive():
         await world.start()
+    await world.pass_s(SEEN_S)
+    await people_put_right(world)
     await world.pass_s(CALM_S)
 
 
@@ -68,7 +89,7 @@ def make_well(world: World) -> None:
     for miner in world.miners:
         if miner.ails:
             world.ail(miner, "")
-        if not miner.powered:
+        if "feeder" in miner.dark:
             miner.get_power()
             world.note(miner, "has power again")
     world.meter.ails, world.meter.lies = "", {}
@@ -78,22 +99,34 @@ def make_well(world: World) -> None:
     world.clock.step_ms, world.clock.missing = 0, False
     world.network.weather = Weather()
     world.recover()
+    make_devices_well(world)
 
 
 def judge_all_came_back(outside: Outside) -> list[Fault]:
-    """After the calm every load that we lowered, and that nobody else touched, draws again."""
-    touched = {
-        move.load for move in outside.moved if move.what in ("off by itself", "on by itself", "no power", "reboot")
-    }
+    """After the calm every load that we lowered, and that nobody else touched, draws again; and every contactor that we
+    opened is closed.
+    """
+    # One that deceived said that it was on when it was told to rise, and was not: it went off again by itself.
+    by_itself = ("off by itself", "on by itself", "no power", "reboot", "deceive")
+    touched = {move.load for move in outside.moved if move.what in by_itself}
+    name, now_ns = "all_came_back", outside.now_ns
     faults: list[Fault] = []
     for load, rated_w in outside.rated_w.items():
         verbs = [verb for verb in outside.verbs(Asks.OFF) if verb.load == load]
-        if verbs and load not in touched and outside.watts(load, outside.now_ns) < 0.5 * rated_w:
-            down_s = (outside.now_ns - sent_at(verbs[-1])) / NS_PER_S
-            faults.append(
-                Fault("all_came_back", outside.now_ns, f"{load} is still down, {down_s:.0f} s after it was told")
-            )
-    return faults
+        if verbs and load not in touched and outside.watts(load, now_ns) < 0.5 * rated_w:
+            down_s = (now_ns - sent_at(verbs[-1])) / NS_PER_S
+            faults.append(Fault(name, now_ns, f"{load} is still down, {down_s:.0f} s after it was told"))
+    gpus = outside.devices.gpus
+    for uuid in gpus.loads if gpus is not None else ():
+        limit_w, full_w = outside.devices.limit_w(uuid, now_ns), outside.devices.limit_w(uuid, 0)
+        if limit_w < full_w:
+            faults.append(Fault(name, now_ns, f"{uuid} is still at {limit_w:.0f} W"))
+    newest = {poles.contactor: poles for poles in outside.devices.poles}
+    return faults + [
+        Fault(name, now_ns, f"{contactor} is still open, {(now_ns - poles.at_ns) / NS_PER_S:.0f} s after we opened it")
+        for contactor, poles in newest.items()
+        if poles.ours and not poles.closed
+    ]
 
 
 async def dip(world: World, random: Random) -> str:
@@ -187,7 +220,7 @@ async def feeder_fails(world: World, random: Random) -> str:
         world.note(miner, "no power")
     await asyncio.sleep(random.uniform(1.0, 40.0))
     for miner in chosen:
-        if not miner.powered:
+        if "feeder" in miner.dark:
             miner.get_power()
             world.note(miner, "has power again")
     return "a feeder fails"
@@ -295,27 +328,30 @@ async def clock_ails(world: World, random: Random) -> str:
     return f"wall clock {how}"
 
 
-MISCHIEF: dict[str, Mischief] = {
-    mischief.__name__: mischief
-    for mischief in (
-        dip,
-        frequency_lies,
-        power_lies,
-        bus_dies,
-        meter_ails,
-        base_load_steps,
-        miners_ail,
-        miner_moves,
-        miner_reboots,
-        feeder_fails,
-        bad_weather,
-        broker_ails,
-        command,
-        bad_command,
-        killed,
-        killed_in_an_event,
-        stopped,
-        disk_ails,
-        clock_ails,
-    )
-}
+MISCHIEF: tuple[Mischief, ...] = (
+    dip,
+    frequency_lies,
+    power_lies,
+    bus_dies,
+    meter_ails,
+    base_load_steps,
+    miners_ail,
+    miner_moves,
+    miner_reboots,
+    feeder_fails,
+    bad_weather,
+    broker_ails,
+    command,
+    bad_command,
+    killed,
+    killed_in_an_event,
+    stopped,
+    disk_ails,
+    clock_ails,
+)
+
+
+def mischief_for(site: Site) -> list[Mischief]:
+    """What can happen to such a site; what it has devices for comes as often as all the rest."""
+    special = device_mischief(site)
+    return [*MISCHIEF, *special, *(special[: len(MISCHIEF) // 2])]

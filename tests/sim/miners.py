@@ -17,27 +17,15 @@ Ailments (`ails`), one at a time, each named as a technician would:
 """
 
 import json
-from bisect import bisect_right
 from collections import deque
 from random import Random
 
+from tests.sim.course import Course
 from tests.sim.loop import NS_PER_S
 from tests.sim.wire import Network, Peer
 
 AILMENTS = ("void", "refuse", "deaf", "mute", "stuck", "drip", "lie", "deceive", "curt", "junk")
 REBOOT_S = 6.5  # the API vanishes for 6-7 s on a restart (miners.md 1.1, measured)
-
-
-class Ramp:
-    """From some watts to others along a straight line."""
-
-    def __init__(self, from_ns: int, from_w: float, to_w: float, for_ns: int) -> None:
-        self.from_ns, self.from_w, self.to_w, self.for_ns = from_ns, from_w, to_w, for_ns
-
-    def watts(self, at_ns: int) -> float:
-        if self.for_ns <= 0 or at_ns >= self.from_ns + self.for_ns:
-            return self.to_w
-        return self.from_w + (self.to_w - self.from_w) * (at_ns - self.from_ns) / self.for_ns
 
 
 class Order:
@@ -47,7 +35,7 @@ class Order:
         self.at_ns, self.on, self.obeyed = at_ns, on, obeyed
 
 
-class VirtualMiner:
+class VirtualMiner(Course):
     """One miner at one address."""
 
     def __init__(self, network: Network, host: str, random: Random, *, rated_w: float, sleep_w: float = 25.0) -> None:
@@ -56,7 +44,7 @@ class VirtualMiner:
         self.sleep_w = sleep_w
         self.ails = ""
         self.on = True  # what it is set to
-        self.powered = True
+        self.dark: set[str] = set()  # why it has no power
         self.down_s = random.uniform(
             0.5, 2.5
         )  # Avalon's soft-off time is unpublished; BFGMiner's was 1-5 s (miners.md 1.7)
@@ -70,7 +58,7 @@ class VirtualMiner:
         self._random = random
         self._clock_s = random.choice([1_799_001_000, 20_159])  # its own clock: right, or counting from its start
         self._ends_with_nul = random.random() < 0.8
-        self._ramps = [Ramp(0, self.rated_w, self.rated_w, 0)]
+        super().__init__(self.rated_w)
         self._queue: deque[Peer] = deque()
         self._said: dict[Peer, bytes] = {}
         self._claims_on = True  # what a deceiver's read-back says
@@ -79,17 +67,9 @@ class VirtualMiner:
 
     # what it draws
 
-    def watts(self, at_ns: int) -> float:
-        """The true watts at any instant up to now."""
-        return self._ramps[bisect_right(self._ramps, at_ns, key=lambda ramp: ramp.from_ns) - 1].watts(at_ns)
-
-    def settles_w(self) -> float:
-        """Where its watts are going."""
-        return self._ramps[-1].to_w
-
-    def settled_w(self, at_ns: int) -> float:
-        """Where they were going at that instant."""
-        return self._ramps[bisect_right(self._ramps, at_ns, key=lambda ramp: ramp.from_ns) - 1].to_w
+    @property
+    def powered(self) -> bool:
+        return not self.dark
 
     def turn(self, on: bool) -> None:
         """It goes on or off, by an order or by itself."""
@@ -97,23 +77,28 @@ class VirtualMiner:
         if self.powered:
             self._ramp(self.rated_w if on else self.sleep_w, self.up_s if on else self.down_s)
 
-    def lose_power(self) -> None:
-        self.powered = False
+    def lose_power(self, why: str = "feeder") -> None:
+        self.dark.add(why)
         self._ramp(0.0, 0.0)
 
-    def get_power(self) -> None:
-        """Power is back: it starts, and mines, whatever it was told before."""
-        self.powered = True
-        self._unreachable_until_ns = self._network.loop.now_ns + round(REBOOT_S * NS_PER_S)
+    def get_power(self, why: str = "feeder") -> None:
+        """What took its power gives it back; with the last of them it starts."""
+        if why in self.dark:
+            self.dark.remove(why)
+            if self.powered:
+                self._unreachable_until_ns = self._network.loop.now_ns + round(REBOOT_S * NS_PER_S)
+                self.started()
+
+    def started(self) -> None:
+        """It mines, whatever it was told before."""
         self.turn(True)
 
     def reboot(self) -> None:
-        self.lose_power()
-        self.get_power()
+        self.lose_power("reboot")
+        self.get_power("reboot")
 
     def _ramp(self, to_w: float, for_s: float) -> None:
-        now_ns = self._network.loop.now_ns
-        self._ramps.append(Ramp(now_ns, self.watts(now_ns), to_w, round(for_s * NS_PER_S)))
+        self.go(self._network.loop.now_ns, to_w, for_s)
 
     # what stands behind its address (wire.Host)
 

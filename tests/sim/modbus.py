@@ -1,32 +1,27 @@
-"""The Modbus transport seam, and a virtual meter laid out as a Janitza UMG 604 behind it.
+"""A virtual meter laid out as a Janitza UMG 604.
 
-The meter looks at the plant once in each of its windows (200 ms for this family) and shows that until the next, with
+It looks at the plant once in each of its windows (200 ms for this family) and shows that until the next, with
 a little noise, as float32, high word first. Registers: voltage 1317.., current 1325.., active power 1333.. and 1369,
 frequency 1439, energy 9851 (import) and 9863 (export): reference list of the UMG 604's 200 ms values; the family's
 common block 19000.. shows the same.
 
-Ailments (`ails`): "" well; "silent" nothing is answered; "refuse" no connection; "cut" the connection breaks at the
-next read; "frozen" it answers what it last showed; "late" answers come after `late_s`; and `lies` replaces single
-points: NaN, infinite, absurd, stuck.
+Ailments (`ails`): those of transport.py, and "frozen": it answers what it last showed; `lies` replaces single points:
+NaN, infinite, absurd, stuck.
 """
 
-import asyncio
 import math
 import struct
-from collections.abc import Sequence
 from random import Random
 
 from msgspec import Struct
 
-from drivers.errors import Refused, Silent, Unreachable
-from drivers.modbus.transport import WriteTable
-from drivers.profile import AnyTable
-from tests.sim.life import Life
+from drivers.errors import Refused
 from tests.sim.loop import NS_PER_S
 from tests.sim.plant import Plant
+from tests.sim.transport import LINK_AILMENTS, Put
 from tests.sim.wire import Network
 
-AILMENTS = ("silent", "refuse", "cut", "frozen", "late")
+AILMENTS = (*LINK_AILMENTS, "frozen")
 LIES = {"nan": math.nan, "infinite": math.inf, "zero": 0.0, "absurd": 1e30, "negative": -1e12}
 
 
@@ -87,6 +82,18 @@ class VirtualMeter:
         )
         return self._shown
 
+    def read(self, unit: int, table: str, at: int, count: int) -> tuple[tuple[int, ...], Shown]:
+        """Unit ids and tables are not told apart."""
+        shown = self.shown()
+        return self.registers(shown, at, count), shown
+
+    def told(self, life: int, at: int, count: int, shown: Shown) -> None:
+        self.heard.append(Heard(self._network.loop.now_ns, life, self.name, shown, at, count))
+
+    def write(self, put: Put) -> None:
+        """A meter has nothing that can be written."""
+        raise Refused(self.name, 1, "function not supported")
+
     def registers(self, shown: Shown, at: int, count: int) -> tuple[int, ...]:
         """The words of a block; what this meter does not have reads 0."""
         words: dict[int, int] = {}
@@ -107,74 +114,6 @@ class VirtualMeter:
             shown.window * self.refresh_ns / NS_PER_S / 3600 * 500_000
         )  # about 500 kW since it was made
         return values
-
-
-class VirtualTransport:
-    """What drivers/modbus/transport.py's Transport promises, to one meter (unit ids are not told apart)."""
-
-    def __init__(self, meter: VirtualMeter, network: Network, life: Life) -> None:
-        self._meter = meter
-        self._network = network
-        self._life = life
-        self._connected = False
-
-    @property
-    def address(self) -> str:
-        return f"{self._meter.name}:502"
-
-    @property
-    def connected(self) -> bool:
-        return self._connected and self._meter.ails not in ("cut", "refuse")
-
-    async def connect(self) -> None:
-        await self._travel()
-        if self._meter.ails == "refuse":
-            raise Unreachable(self._meter.name, "connection refused")
-        if self._meter.ails == "silent":
-            raise Unreachable(self.address, "no answer to the SYN")
-        self._connected = True
-
-    @property
-    def quiet_s(self) -> float:
-        return 0.0
-
-    def settle(self) -> None:
-        """Nothing is owed: answers are numbered."""
-
-    async def write(self, unit: int, table: WriteTable, at: int, values: Sequence[int]) -> None:
-        """A meter has nothing that can be written."""
-        await self._travel()
-        await self._travel()
-        raise Refused(self.address, 1, "function not supported")
-
-    async def read(self, unit: int, table: AnyTable, at: int, count: int) -> tuple[int, ...]:
-        meter, network = self._meter, self._network
-        if not self._connected:
-            raise Unreachable(meter.name, "not connected")
-        network.log(f"ask {meter.name} {unit} {table} {at} {count}")
-        await self._travel()
-        if meter.ails in ("cut", "refuse"):
-            self._connected = False
-            raise Silent(meter.name, "the connection broke with the request on its way")
-        if meter.ails == "silent":
-            await asyncio.Event().wait()  # for ever: the deadline is the caller's
-        shown = meter.shown()
-        if meter.ails == "late":
-            await asyncio.sleep(meter.late_s)
-        await self._travel()
-        words = meter.registers(shown, at, count)
-        network.log(f"told {meter.name}", struct.pack(f">{count}H", *words))
-        meter.heard.append(Heard(network.loop.now_ns, self._life.number, meter.name, shown, at, count))
-        return words
-
-    def close(self) -> None:
-        self._connected = False
-
-    async def _travel(self) -> None:
-        if not self._life.alive:
-            raise asyncio.CancelledError
-        weather = self._network.weather
-        await asyncio.sleep(self._network.random.uniform(weather.latency_s_min, weather.latency_s_max))
 
 
 def _float32(value: float) -> bytes:

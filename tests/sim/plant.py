@@ -1,6 +1,6 @@
 """The site behind the meters: every watt of it, its frequency and its voltage, at any instant past or present.
 
-Net power is what no one commands (fans, pumps, controls; it wanders) plus what each miner truly draws. Frequency and
+Net power is what no one commands (fans, pumps, controls; it wanders) plus what each load truly draws. Frequency and
 voltage follow a script that scenarios write while the run goes on: steady with the small wander of a real grid, a
 jump, a slope, a random walk, or rows of a recording. All is a function of time, so that the meter may look at the
 past window and judges at any instant at all.
@@ -9,12 +9,12 @@ past window and judges at any instant at all.
 import csv
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from random import Random
 
+from tests.sim.course import Draws
 from tests.sim.loop import NS_PER_S
-from tests.sim.miners import VirtualMiner
 
 Wave = Callable[[int], float]  # the loop's ns -> a value
 
@@ -37,22 +37,22 @@ class Script:
 
 
 class Plant:
-    """One grid connection, its miners and the grid."""
+    """One grid connection, its loads and the grid."""
 
     def __init__(
-        self, miners: Sequence[VirtualMiner], random: Random, *, unmetered_w: float, hz: float, ln_v: float
+        self, loads: Mapping[str, Draws], random: Random, *, unmetered_w: float, hz: float, ln_v: float
     ) -> None:
-        self.miners = miners
+        self.loads = loads
         self.unmetered = Script(wander(random, unmetered_w, unmetered_w * 0.03))
         self.frequency = Script(wander(random, hz, 0.012))
         self.voltage = Script(wander(random, ln_v, ln_v * 0.004))
 
     def net_w(self, at_ns: int) -> float:
-        return self.unmetered.at(at_ns) + sum(miner.watts(at_ns) for miner in self.miners)
+        return self.unmetered.at(at_ns) + sum(load.watts(at_ns) for load in self.loads.values())
 
     def settles_w(self, now_ns: int) -> float:
         """Where the net power goes when nobody commands anything more."""
-        return self.unmetered.at(now_ns) + sum(miner.settles_w() for miner in self.miners)
+        return self.unmetered.at(now_ns) + sum(load.settles_w() for load in self.loads.values())
 
 
 def wander(random: Random, about: float, by: float) -> Wave:

@@ -1,6 +1,6 @@
 """One seed: a site, a storm, a calm, every judge; and the command that replays it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -20,6 +20,7 @@ class Told(Struct, frozen=True):
     virtual_s: float
     sheds: int
     raises: int
+    judged: Mapping[str, int]  # judge -> how many times it had something to judge
 
 
 def run_seed(seed: int) -> Told:
@@ -44,6 +45,7 @@ def run_seed(seed: int) -> Told:
             virtual_s=world.now_s - 1000,
             sheds=len(outside.verbs(Asks.OFF)),
             raises=len(outside.verbs(Asks.ON)),
+            judged=dict(outside.judged),
         )
 
 

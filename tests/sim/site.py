@@ -1,14 +1,31 @@
-"""The site of one world: the numbers its owner wrote, as site.toml's text and as the judges' Rules."""
+"""The site of one world: the numbers its owner wrote, and the same as the judges' Rules; sitefile.py has its text.
+
+Its miners in groups, each a table of site.toml: "b1" and "b2", each a quarter of the miners, behind the contactors
+"k1" and "k2"; "t", a quarter, in the tank, as "b1" and the GPUs are; "l", with LuxOS; "a", the rest.
+"""
 
 from msgspec import Struct
 
+from tests.sim.judges.devices import Devices, GearRules, GpuRules, TankRules
 from tests.sim.judges.outside import NS_PER_S, Rules
 
 STATE_DIR = "/var/lib/ballast"
+TANK, GEAR, GPUS = "tank-a", "gear", "r1"
+PERMITS = ("estop_ok", "leak_ok", "remote")
+
+
+class Group(Struct, frozen=True):
+    """One [[miners]] table."""
+
+    id: str
+    hosts: tuple[str, ...]
+    family: str = "avalon"
+    cooled: bool = False
+    contactor: str = ""  # what feeds it
 
 
 class Site(Struct, frozen=True, kw_only=True):
-    """One grid connection with one meter and one table of Avalon miners; one rule of each kind."""
+    """One grid connection with one meter and Avalon miners; one rule of each kind; and devices as asked for."""
 
     miners: int = 20
     rated_w: float = 3_200.0
@@ -34,84 +51,82 @@ class Site(Struct, frozen=True, kw_only=True):
     release_for_s: float = 30.0
     confirm_refreshes: int = 1
     interval_ms: int = 1000
+    contactors: int = 0  # up to 2
+    first: bool = False  # they are for rules that must be faster than miners
+    min_open_s: float = 10.0
+    operations_per_day_max: int = 20
+    tank: bool = False
+    tank_fast_ms: int = 200
+    permit_for_s: float = 5.0
+    auto_returns_per_day: int = 2
+    luxos: int = 0
+    gpus: int = 0
+    gpu_floor_w: float = 200.0
+    gpu_fallback_w: float = 400.0
+    gpu_value: float = 900.0
 
     def hosts(self) -> list[str]:
         """The miners' addresses."""
         return [f"10.20.{number // 250}.{number % 250 + 1}" for number in range(self.miners)]
 
-    def text(self) -> str:
-        """site.toml."""
-        hosts = ", ".join(f'"{host}"' for host in self.hosts())
-        return f"""
-[site]
-id = "granbury-07"
-agent = "ctl-1"
-control = "{self.control}"
-nominal_hz = {self.nominal_hz}
-state_dir = "{STATE_DIR}"
+    def groups(self) -> list[Group]:
+        """Their tables."""
+        left, quarter = self.hosts(), self.miners // 4
+        groups: list[Group] = []
 
-[[circuit]]
-id = "poi"
-meter = "main"
-limit_kw = {self.limit_kw}
-unmetered_kw = {self.unmetered_kw}
-ramp_up_kw_per_min = {self.ramp_up_kw_per_min}
-jump_up_kw = {self.jump_up_kw}
-fallback_kw = {self.fallback_kw}
-ramp_down_kw_per_min = {self.ramp_down_kw_per_min}
-blind_after_s = {self.blind_after_s}
+        def group(name: str, count: int, **more: bool | str) -> None:
+            taken, left[:] = tuple(left[:count]), left[count:]
+            if taken:
+                groups.append(Group(name, taken, **more))  # type: ignore[arg-type]
 
-[[link]]
-id = "meter-net"
-url = "tcp://10.20.255.10:502"
+        for number in range(1, self.contactors + 1):
+            group(f"b{number}", quarter, contactor=f"k{number}", cooled=self.tank and number == 1)
+        group("t", quarter if self.tank else 0, cooled=True)
+        group("l", self.luxos, family="luxos")
+        group("a", len(left))
+        return groups
 
-[[meter]]
-id = "main"
-link = "meter-net"
-unit_id = 1
-profile = "janitza-umg604"
-nominal_ln_v = {self.nominal_ln_v}
-fast_ms = {self.fast_ms}
-slow_ms = 1000
-refresh_ms = {self.refresh_ms}
+    def uuids(self) -> list[str]:
+        """The GPUs."""
+        return [f"GPU-{number:08x}" for number in range(self.gpus)]
 
-[[miners]]
-id = "a"
-circuit = "poi"
-hosts = [{hosts}]
-family = "avalon"
-rated_w = {self.rated_w}
-sleep_w = 25
-value_usd_per_mwh = 95.0
-min_off_s = {self.min_off_s}
-min_on_s = {self.min_on_s}
-poll_s = {self.poll_s}
+    def cooled(self) -> tuple[str, ...]:
+        """What the tank cools."""
+        miners = tuple(host for group in self.groups() if group.cooled for host in group.hosts)
+        return (*miners, *self.uuids()) if self.tank else ()
 
-[[rule]]
-id = "ufr"
-kind = "under_frequency"
-circuit = "poi"
-shed_below_hz = {self.shed_below_hz}
-confirm_refreshes = {self.confirm_refreshes}
-shed_kw = {self.shed_kw}
-release = {{ above_hz = {self.release_above_hz}, for_s = {self.release_for_s} }}
+    def feeds(self) -> dict[str, tuple[str, ...]]:
+        """Contactor -> what it feeds."""
+        return {group.contactor: group.hosts for group in self.groups() if group.contactor}
 
-[[rule]]
-id = "limits"
-kind = "power_cap"
-circuit = "poi"
-margin_kw = {self.margin_kw}
-
-[[rule]]
-id = "commands"
-kind = "command"
-
-[mqtt]
-url = "mqtt://10.20.255.20:1883"
-
-[telemetry]
-interval_ms = {self.interval_ms}
-"""
+    def devices(self) -> Devices:
+        """What the judges must know of them."""
+        tank = gear = gpus = None
+        if self.tank:
+            tank = TankRules(
+                name=TANK,
+                loads=self.cooled(),
+                shed=(("vapor_pressure_kpa_g", True, 6.0), ("condenser_flow_lpm", False, 60.0)),
+                shed_for_ns=NS_PER_S // 5,
+                permit=(("vapor_pressure_kpa_g", True, 3.0), ("condenser_flow_lpm", False, 80.0)),
+                permit_for_ns=round(self.permit_for_s * NS_PER_S),
+                auto_returns_per_day=self.auto_returns_per_day,
+                blind_after_ns=2 * NS_PER_S,
+                poll_ns=self.tank_fast_ms * 1_000_000,
+            )
+        if self.contactors:
+            gear = GearRules(
+                name=GEAR,
+                feeds=self.feeds(),
+                permits=PERMITS,
+                within_ns=NS_PER_S // 2,
+                open_ns_min=round(self.min_open_s * NS_PER_S),
+                blind_after_ns=2 * NS_PER_S,
+                poll_ns=NS_PER_S // 10,
+            )
+        if self.gpus:
+            gpus = GpuRules(loads=tuple(self.uuids()), floor_w=self.gpu_floor_w, fallback_w=self.gpu_fallback_w)
+        return Devices(tank, gear, gpus)
 
     def rules(self, noise_w: float) -> Rules:
         """The same for the judges."""

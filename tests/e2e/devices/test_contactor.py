@@ -88,6 +88,25 @@ def test_a_plc_that_restarted_has_opened_it_and_nobody_closes_it_but_a_person_re
     site.eventually("all is back", site.whole)
 
 
+def test_a_weld_is_latched_and_once_it_has_opened_after_all_a_person_brings_everything_back(site: Yard) -> None:
+    site.rig.do("weld", plc="switchgear", contactor="a-east", welded=True)
+    site.rig.do("lie", lie="liar", miners=site.east)
+    site.rig.do("frequency", hz=49.3)
+    site.eventually("it is latched", lambda: "a-east" in site.status()["latched"], within_s=60)
+    site.eventually("told", lambda: [evt for evt in site.events("alarm") if "a-east is latched" in evt.body["why"]])
+    assert site.closed(), "its poles stick"
+
+    site.rig.do("weld", plc="switchgear", contactor="a-east", welded=False)
+    recover(site)
+    site.eventually("it falls open", lambda: not site.closed())
+    site.do("ack", "a-east")
+    assert not site.status()["latched"]
+    site.eventually("it is known to be open", lambda: site.device("a-east").get("state") == "open")
+    assert "released" in site.do("release", "a-east")  # it opened long after it was told to: a person lets it close
+
+    site.eventually("all is back", site.whole, within_s=120)
+
+
 def watts(site: Yard, miner: str) -> float:
     """What a miner really draws."""
     drawn: float = site.rig.do("state")["miners"][miner]["watts"]

@@ -7,7 +7,18 @@ alone can't tell (a load moved by itself an instant before), a judge is lenient,
 from collections.abc import Callable, Sequence
 
 from tests.sim.judges.events import judge_one_event_from_begin_to_end
+from tests.sim.judges.gear import (
+    judge_contactor_closes_carefully,
+    judge_faulty_contactor_is_latched,
+    judge_silent_switchgear_is_left_alone,
+)
+from tests.sim.judges.gone import judge_gone_raises_nothing, judge_lapsed_lease_lowers_its_gpu
 from tests.sim.judges.outside import Fault, Outside
+from tests.sim.judges.people import (
+    judge_contested_is_not_fought,
+    judge_held_is_not_raised,
+    judge_local_gets_heartbeats_alone,
+)
 from tests.sim.judges.raises import (
     judge_raise_after_minimum_off,
     judge_raise_knows_its_load,
@@ -26,6 +37,12 @@ from tests.sim.judges.sheds import (
     judge_nothing_shed_without_cause,
     judge_observe_reads_alone,
 )
+from tests.sim.judges.tanks import (
+    judge_tank_latches_after_its_returns,
+    judge_tank_permits_before_a_raise,
+    judge_tank_plc_gets_heartbeats_alone,
+    judge_tank_trip_lowers_its_loads,
+)
 
 Judge = Callable[[Outside], list[Fault]]
 
@@ -43,6 +60,18 @@ JUDGES: Sequence[Judge] = (
     judge_records_signed_sequenced_chained,
     judge_commands_answered_as_they_deserve,
     judge_one_event_from_begin_to_end,
+    judge_tank_trip_lowers_its_loads,
+    judge_tank_permits_before_a_raise,
+    judge_tank_latches_after_its_returns,
+    judge_tank_plc_gets_heartbeats_alone,
+    judge_contactor_closes_carefully,
+    judge_silent_switchgear_is_left_alone,
+    judge_faulty_contactor_is_latched,
+    judge_held_is_not_raised,
+    judge_local_gets_heartbeats_alone,
+    judge_contested_is_not_fought,
+    judge_gone_raises_nothing,
+    judge_lapsed_lease_lowers_its_gpu,
 )
 
 

@@ -18,6 +18,7 @@ class Cause(Struct, frozen=True):
     from_ns: int
     to_ns: int
     why: str
+    loads: frozenset[str] | None = None  # None: it is a reason to lower any of them
 
 
 NEVER = 1 << 62
@@ -26,7 +27,7 @@ GRACE_NS = 10 * NS_PER_S  # a lowering verb may come this long after its cause i
 
 
 def causes(outside: Outside) -> list[Cause]:
-    """Every cause of the run, in no order."""
+    """Every cause of the run that is any load's, in no order."""
     return [*frequency_causes(outside), *limit_causes(outside), *command_causes(outside), *blind_causes(outside)]
 
 
@@ -125,7 +126,7 @@ def command_causes(outside: Outside) -> list[Cause]:
 
 def _over(outside: Outside, limit_w: float, from_ns: int, to_ns: int, why: str) -> list[Cause]:
     found: list[Cause] = []
-    raises = [(sent_at(verb), outside.rated_w[verb.load]) for verb in outside.verbs(Asks.ON)]
+    raises = [(sent_at(verb), outside.rise_w(verb)) for verb in outside.verbs(Asks.ON)]
     slack_w = 6 * outside.rules.noise_w
     for answer in outside.seen:
         if not from_ns - NS_PER_S <= answer.at_ns <= to_ns or answer.power_w is None:

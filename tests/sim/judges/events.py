@@ -3,7 +3,16 @@
 from tests.sim.judges.outside import Fault, Outside
 from tests.sim.judges.records import Opened, opened
 
-STANDALONE = {"alarm", "clear", "tag", "untag", "local", "ack", "key.rotate"}  # kinds that may belong to no event
+STANDALONE = {
+    "alarm",
+    "clear",
+    "tag",
+    "untag",
+    "local",
+    "ack",
+    "release",
+    "key.rotate",
+}  # may belong to no event
 
 
 def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
@@ -13,32 +22,31 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
     name = "one_event_from_begin_to_end"
     faults: list[Fault] = []
     begun: dict[str, tuple[str, str]] = {}
-    begun_by: dict[str, object] = {}  # who is killed can't know whether its last words were heard
+    begun_by: dict[str, Opened] = {}  # who is killed can't know whether its last words were heard
     ended: set[str] = set()
     returning: set[str] = set()
-    begun_ns: dict[str, int] = {}
     for record in event_records(outside):
         body, at_ns = record.body, record.message.at_ns
-        event, kind = str(body.get("ev", "")), str(body.get("k"))
+        event, kind = str(body.get("ev") or ""), str(body.get("k"))
         place = (str(body.get("circuit")), str(body.get("rule")))
         part = body.get("part") or [1, 1]
         if not event and kind in STANDALONE:
             continue
         if kind == "begin" and part[0] in (0, 1):
-            if begun_by.get(event) == body.get("boot"):
+            if event in begun_by and begun_by[event].body.get("boot") == body.get("boot"):
                 faults.append(Fault(name, at_ns, f"{event} begins again"))
             open_ones = [other for other, where in begun.items() if where == place and other not in ended]
             # Released, its loads come back when they may; a new crossing then is a new event.
-            aged = [other for other in open_ones if at_ns - begun_ns[other] >= outside.rules.release_for_ns]
+            aged = [other for other in open_ones if _between(begun_by[other], record) >= outside.rules.release_for_ns]
             twins = [other for other in open_ones if other not in returning and other not in aged]
             if twins and event not in begun and body.get("class") != "command":
                 faults.append(Fault(name, at_ns, f"{event} begins on {place} while {twins[0]} is open"))
+            outside.judged["one_event_from_begin_to_end"] += 1
             begun[event] = place
-            begun_ns[event] = at_ns
-            begun_by[event] = body.get("boot")
+            begun_by[event] = record
         elif event not in begun and kind not in STANDALONE:
             begun[event] = place  # told once
-            begun_ns[event] = at_ns
+            begun_by[event] = record
             if declared_lost(outside):
                 continue
             faults.append(Fault(name, at_ns, f"{event} tells {kind} and never began"))
@@ -49,6 +57,15 @@ def judge_one_event_from_begin_to_end(outside: Outside) -> list[Fault]:
         elif kind == "return":
             returning.add(event)
     return faults
+
+
+def _between(one: Opened, other: Opened) -> int:
+    """How long after one record another was made: by the agent's own clock where one start made both, since the broker
+    may have had them late.
+    """
+    if one.body.get("boot") == other.body.get("boot") and "up" in one.body and "up" in other.body:
+        return (int(other.body["up"]) - int(one.body["up"])) * 1_000_000
+    return other.message.at_ns - one.message.at_ns
 
 
 def declared_lost(outside: Outside) -> bool:

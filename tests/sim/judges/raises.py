@@ -21,15 +21,20 @@ def judge_raise_of_what_we_lowered(outside: Outside) -> list[Fault]:
     """Only a load that we lowered is raised; or one that a killed agent had armed while it was on."""
     faults: list[Fault] = []
     for verb in outside.verbs(Asks.ON):
+        outside.judged["raise_of_what_we_lowered"] += 1
         before = [other for other in outside.talks if other.load == verb.load and other.opened_ns < verb.opened_ns]
-        lowered = any(other.asks in (Asks.OFF, Asks.NOTHING) for other in before)
+        lowered = any(other.asks in (Asks.OFF, Asks.NOTHING, Asks.SESSION) for other in before)
         armed = any(
             life.to_ns is not None
             and life.to_ns < verb.opened_ns
-            and outside.watts(verb.load, life.to_ns) > 0.5 * outside.rated_w[verb.load]
+            and any(outside.watts(load, life.to_ns) > 0.5 * outside.rated_w[load] for load in outside.told([verb.load]))
             for life in outside.lives
         )
-        if not lowered and not armed:
+        released = any(
+            said.verb == "release" and verb.load in said.loads and said.at_ns < verb.opened_ns
+            for said in outside.devices.said
+        )
+        if not lowered and not armed and not released and not outside.has_lapsed(verb.load, verb.opened_ns):
             faults.append(
                 Fault("raise_of_what_we_lowered", sent_at(verb), f"{verb.load} was raised, and we never lowered it")
             )
@@ -40,6 +45,7 @@ def judge_raise_after_minimum_off(outside: Outside) -> list[Fault]:
     """No raise before the minimum off time since the load was last told to go off has passed."""
     faults: list[Fault] = []
     for verb in outside.verbs(Asks.ON):
+        outside.judged["raise_after_minimum_off"] += 1
         downs = [
             sent_at(other)
             for other in outside.verbs(Asks.OFF)
@@ -49,7 +55,7 @@ def judge_raise_after_minimum_off(outside: Outside) -> list[Fault]:
             sent_at(other) for other in raises(outside) if other.load == verb.load and sent_at(other) < sent_at(verb)
         ]
         fresh = [at_ns for at_ns in downs if not earlier or at_ns > earlier[-1]]
-        if fresh and sent_at(verb) - fresh[0] < outside.rules.min_off_ns - ON_ITS_WAY_NS:
+        if fresh and sent_at(verb) - fresh[0] < outside.off_ns_min(verb.load) - ON_ITS_WAY_NS:
             rest_s = (sent_at(verb) - fresh[0]) / NS_PER_S
             faults.append(
                 Fault(
@@ -65,6 +71,9 @@ def judge_raise_knows_its_load(outside: Outside) -> list[Fault]:
     """Before a raise this life has read the load; after a write without an answer, twice, and the answers agreed."""
     faults: list[Fault] = []
     for verb in outside.verbs(Asks.ON):
+        if not outside.is_read_alone(verb.load):
+            continue
+        outside.judged["raise_knows_its_load"] += 1
         at_ns = sent_at(verb)
         mine = [talk for talk in outside.talks if talk.load == verb.load and talk.opened_ns < verb.opened_ns]
         reads = [
@@ -98,6 +107,7 @@ def judge_raise_knows_the_net(outside: Outside) -> list[Fault]:
     powers = outside.powers()
     for verb in outside.verbs(Asks.ON):
         at_ns = sent_at(verb)
+        outside.judged["raise_knows_the_net"] += 1
         good = [seen.at_ns for seen in powers if seen.life == verb.life and seen.at_ns <= at_ns]
         age_ns = at_ns - good[-1] if good else None
         if age_ns is None or age_ns > min(outside.rules.blind_after_ns, 10 * outside.rules.refresh_ns + NS_PER_S):
@@ -112,10 +122,11 @@ def judge_raise_within_ramp_and_jump(outside: Outside) -> list[Fault]:
     """
     rules = outside.rules
     # When the connection was begun: a lost SYN lets a verb leave with the next one's.
-    told = sorted((verb.opened_ns, outside.rated_w[verb.load]) for verb in raises(outside))
-    largest_w = max([*outside.rated_w.values(), rules.ramp_up_w_per_s * BEATS_S])
+    told = sorted((verb.opened_ns, outside.rise_w(verb)) for verb in raises(outside))
+    largest_w = max([*outside.rated_w.values(), *(watts for _, watts in told), rules.ramp_up_w_per_s * BEATS_S])
     faults: list[Fault] = []
     for number, (from_ns, _) in enumerate(told):
+        outside.judged["raise_within_ramp_and_jump"] += 1
         sum_w = 0.0
         for at_ns, watts in told[number:]:
             sum_w += watts
@@ -125,7 +136,7 @@ def judge_raise_within_ramp_and_jump(outside: Outside) -> list[Fault]:
                 what = f"{sum_w / 1e3:.1f} kW told to rise in {passed_s:.2f} s, {allowed_w / 1e3:.1f} allowed"
                 faults.append(Fault("raise_within_ramp_and_jump", at_ns, what))
                 break
-            if passed_s < 0.2 and sum_w > max([rules.jump_up_w, *outside.rated_w.values()]) * 1.05:
+            if passed_s < 0.2 and sum_w > max(rules.jump_up_w, *outside.rated_w.values()) * 1.05:
                 faults.append(Fault("raise_within_ramp_and_jump", at_ns, f"a jump of {sum_w / 1e3:.1f} kW"))
                 break
     return faults
@@ -143,6 +154,7 @@ def judge_raise_within_limit(outside: Outside) -> list[Fault]:
         at_ns = sent_at(verb)
         if any(0 <= at_ns - move.at_ns < 30 * NS_PER_S for move in outside.moved):
             continue
+        outside.judged["raise_within_limit"] += 1
         limit_w = rules.limit_w
         for sent in outside.sent:
             lapses_ns = at_ns + 1 if sent.lease_ns is None else sent.at_ns + sent.lease_ns
@@ -155,12 +167,8 @@ def judge_raise_within_limit(outside: Outside) -> list[Fault]:
                 if not released and not newer:
                     limit_w = min(limit_w, sent.limit_w)
         settles_w = outside.unmetered(at_ns) + sum(outside.settles(load, at_ns) for load in outside.rated_w)
-        coming = {
-            other.load
-            for other in told
-            if 0 <= at_ns - sent_at(other) < 15 * NS_PER_S
-            and outside.settles(other.load, at_ns) < 0.5 * outside.rated_w[other.load]
-        }
+        newest = [other.load for other in told if 0 <= at_ns - sent_at(other) < 15 * NS_PER_S]
+        coming = {load for load in outside.told(newest) if outside.settles(load, at_ns) < 0.5 * outside.rated_w[load]}
         settles_w += sum(outside.rated_w[load] for load in coming)
         if settles_w > limit_w + 0.08 * rules.unmetered_w + 6 * rules.noise_w:
             what = f"{verb.load} was raised towards {settles_w / 1e3:.1f} kW, the limit is {limit_w / 1e3:.1f}"

@@ -48,6 +48,7 @@ def judge_records_signed_sequenced_chained(outside: Outside) -> list[Fault]:
     first: dict[tuple[str, str, int], bytes] = {}
     runs: dict[tuple[str, str], list[Opened]] = {}
     gaps: list[tuple[str, str, int, int | None]] = []  # of which start, channel, from, to; None: whatever is missing
+    outside.judged[name] += len(good)
     for record in good:
         body, at_ns = record.body, record.message.at_ns
         boot, seq = str(body.get("boot")), body.get("seq")
@@ -110,6 +111,7 @@ def judge_commands_answered_as_they_deserve(outside: Outside) -> list[Fault]:
         if record.body.get("t") == "ack":
             by_sha.setdefault(str(record.body.get("cmd")), []).append(record)
     for sent in outside.sent:
+        outside.judged["commands_answered_as_they_deserve"] += 1
         acks = by_sha.get(sent.sha, [])
         states = [str(ack.body.get("st")) for ack in acks]
         if sent.deserves == "accepted":
