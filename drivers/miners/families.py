@@ -12,10 +12,19 @@ from drivers.miners.avalon import AvalonDialect
 from drivers.miners.devices import DeviceDialect
 from drivers.miners.dialect import Account, Dialect, Guarded
 from drivers.miners.luxos import LuxosDialect
+from drivers.miners.whatsminer import WhatsminerDialect
+from drivers.miners.whatsminer_v3 import WhatsminerV3Dialect
 
 FAMILIES: dict[str, Dialect] = {
     dialect.name: dialect
-    for dialect in (AvalonDialect(), DeviceDialect("bfgminer"), DeviceDialect("cgminer"), LuxosDialect())
+    for dialect in (
+        AvalonDialect(),
+        DeviceDialect("bfgminer"),
+        DeviceDialect("cgminer"),
+        LuxosDialect(),
+        WhatsminerDialect(),
+        WhatsminerV3Dialect(),
+    )
 }
 
 API_PORT = 4028
