@@ -99,6 +99,7 @@ class Guarded(Struct, frozen=True, kw_only=True):
 
     account: Account = NOBODY
     control_port: int = 0
+    logs_on_to_read: bool = False  # its state cannot be read without a password: it logs on while observing, too
 
 
 class Seen(Struct, frozen=True):

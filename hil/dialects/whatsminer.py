@@ -1,9 +1,7 @@
 """btminer, API v2: reports in plain, verbs in an envelope that only who knows the password can make.
 
 Shapes: whatsminer-cgminer4.9.2-fw20201202-high-mode (summary), whatsminer-status-replies, whatsminer-crypto-vectors.
-The vectors' own numbers are the check of this file and of the driver's; neither has seen the other. Malformed: an error
-list that is written like an object, as the manual itself shows it. Old firmware (`cmd` is a missing command) is
-`Whatsminer.old`.
+Malformed: an error list that is written like an object, as the manual itself shows it.
 """
 
 import base64
@@ -13,11 +11,18 @@ from typing import ClassVar
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
-from hil.dialects.crypted import crypted
 from hil.dialects.speaker import Body, Speaker, compact, parsed
 
 _STEPS = {"power_off": "off", "power_on": "on"}
-_LETTERS = "abcdefghijklmnop"
+# Made with `openssl passwd -1 -salt`: the key of password "admin" and salt BQ5hoXV9; of each token its time, newsalt,
+# and the sign of key + time.
+_KEY = "RxmaDUO33TS7O26yeMHZ81"
+_TOKENS = (
+    ("6915", "a5TtWuia", "FxSqRhh3awyskCr.H8euH0"),
+    ("6916", "a5TtWuib", "sbIGYSvvQ8reXfpsbR.rf/"),
+    ("6917", "a5TtWuic", ".7DkZC2q.fQjToglMNaYM0"),
+    ("6918", "a5TtWuid", "RHOHH07uNkJ2webeOwutq."),
+)
 
 
 class Whatsminer(Speaker):
@@ -52,7 +57,8 @@ class Whatsminer(Speaker):
             off = "false" if self.miner.says_on() else "true"
             return _said("S", 131, {"mineroff": off, "mineroff_reason": "", "FirmwareVersion": "20230803.11.REL"})
         if command == "get_token":
-            return _said("S", 134, {"time": self._time, "salt": "BQ5hoXV9", "newsalt": self._newsalt})
+            at, newsalt, _ = self._token
+            return _said("S", 134, {"time": at, "salt": "BQ5hoXV9", "newsalt": newsalt})
         if command == "version":
             return _listed("S", 22, "CGMiner versions", VERSION=[{"CGMiner": "4.9.2", "API": "3.7"}])
         if command == "get_version":
@@ -72,19 +78,12 @@ class Whatsminer(Speaker):
         return reply.replace(b'"Error Code Count":0', b'"Error Code":["329":"2022-01-17"]') if self.malformed else reply
 
     @property
-    def _time(self) -> str:
-        return f"{6915 + self._given % 1000:04d}"
-
-    @property
-    def _newsalt(self) -> str:
-        return "a5TtWui" + _LETTERS[self._given % len(_LETTERS)]
-
-    @property
-    def _key(self) -> str:
-        return crypted(self.password, "BQ5hoXV9")
+    def _token(self) -> tuple[str, str, str]:
+        """Time, newsalt, and the sign that they make."""
+        return _TOKENS[self._given % len(_TOKENS)]
 
     def _cipher(self) -> Cipher[modes.ECB]:
-        return Cipher(algorithms.AES(hashlib.sha256(self._key.encode()).digest()), modes.ECB())
+        return Cipher(algorithms.AES(hashlib.sha256(_KEY.encode()).digest()), modes.ECB())
 
     def _verb(self, request: bytes) -> Body:
         try:
@@ -97,7 +96,7 @@ class Whatsminer(Speaker):
     def _told(self, verb: Body, now_ns: int) -> bytes:
         if not verb:
             return _said("E", 23, "enc json load err")
-        if verb.get("token") != crypted(self._key + self._time, self._newsalt):
+        if verb.get("token") != self._token[2]:
             return self._sealed("E", 135, "check token error")
         if self.denied:
             return self._sealed("E", 45, "can't access write cmd")
@@ -112,6 +111,12 @@ class Whatsminer(Speaker):
         made = self._cipher().encryptor()
         sealed = made.update(plain + b"\0" * (-len(plain) % 16)) + made.finalize()
         return compact({"enc": base64.b64encode(sealed).decode()}) + b"\0"
+
+
+class OldWhatsminer(Whatsminer):
+    """Firmware to which `cmd` is a missing command."""
+
+    old: ClassVar[bool] = True
 
 
 def _said(letter: str, code: int, said: object) -> bytes:

@@ -4,6 +4,7 @@ Stand-ins are written from captures and documents and share no code with the dri
 same source the same way; where they don't, one of them is wrong.
 """
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -14,7 +15,9 @@ from drivers.miners.dialect import READ_ONLY, Account, Dialect, Heard, Request, 
 from drivers.miners.families import FAMILIES, speak
 from drivers.miners.framing import splitter
 from hil.dialects import SPEAKERS
+from hil.dialects.antminer import Antminer, OldAntminer
 from hil.dialects.speaker import Speaker
+from hil.dialects.whatsminer import OldWhatsminer
 from hil.miner import Lie, Miner, load_families
 from hil.miner_replies import DIALECTS
 
@@ -30,11 +33,17 @@ class Bench:
     """One stand-in and one dialect, and a clock between them."""
 
     def __init__(
-        self, family: str, *, password: str | None = None, writes: bool = True, unverified: bool = False
+        self,
+        family: str,
+        *,
+        password: str | None = None,
+        writes: bool = True,
+        unverified: bool = False,
+        make: Callable[[Miner], Speaker] | None = None,
     ) -> None:
         physics = structs.replace(PHYSICS[family], stuck=0.0)
         self.miner = Miner("127.9.9.1", physics, 3300.0, "seed")
-        self.speaker: Speaker = SPEAKERS[family](self.miner)
+        self.speaker: Speaker = (make or SPEAKERS[family])(self.miner)
         word = self.speaker.password if password is None else password
         self.dialect: Dialect = speak(family, Account("", Secret(word), writes, unverified))
         self.now_ns = 1_000 * S
@@ -245,6 +254,129 @@ def test_one_that_lies_is_read_as_it_says(family: str) -> None:
         told[lie] = bench.poll().step
 
     assert told == {Lie.DEAF: "on", Lie.LIAR: "off"}
+
+
+@pytest.mark.parametrize("family", ["hiveon", "mara"])
+def test_verbs_that_nobody_has_proven_are_sent_only_where_the_operator_allows_it(family: str) -> None:
+    shy, bold = Bench(family), Bench(family, unverified=True)
+    shy.poll()
+    bold.poll()
+
+    assert (shy.dialect.steps, shy.dialect.set_requests("off", shy.seen, shy.now_ns)) == (READ_ONLY, ())
+    assert bold.tell("off").outcome == "ok"
+    bold.later(400)
+    assert bold.poll().step == "off"
+    assert bold.tell("on").outcome == "ok"
+    bold.later(900)
+    assert bold.poll().step == "on"
+
+
+def test_an_antminer_of_the_form_dialect_is_told_with_254_and_woken_with_0() -> None:
+    bench = Bench("antminer", make=OldAntminer)
+    assert isinstance(bench.speaker, OldAntminer)
+    pools = list(bench.speaker.pools)
+    bench.poll()
+
+    down = bench.tell("off")
+    bench.later(400)
+    asleep = bench.poll().step
+    up = bench.tell("on")
+
+    assert (down.outcome, asleep, up.outcome, bench.miner.told_on) == ("ok", "off", "ok", True)
+    assert bench.speaker.pools == pools
+    assert [step for step in bench.stamps() if step] == ["off", "on"]
+
+
+def test_an_antminer_keeps_its_pools_and_fans_through_a_write() -> None:
+    bench = Bench("antminer")
+    assert isinstance(bench.speaker, Antminer)
+    pools, fan = list(bench.speaker.pools), dict(bench.speaker.fan)
+    bench.poll()
+
+    bench.tell("off")
+
+    assert (bench.speaker.pools, bench.speaker.fan) == (pools, fan)
+
+
+@pytest.mark.parametrize("missing", [b'"pools"', b'"bitmain-work-mode"'])
+def test_an_antminer_whose_configuration_is_not_as_known_is_never_written_to(missing: bytes) -> None:
+    bench = Bench("antminer")
+    bench.spoil = lambda reply: reply.replace(missing, b'"' + b"x" * (len(missing) - 2) + b'"')
+
+    state = bench.poll()
+
+    assert bench.dialect.set_requests("off", bench.seen, bench.now_ns) == ()
+    assert "not told" in state.detail
+
+
+def test_an_antminer_that_was_told_to_sleep_and_hashes_says_on() -> None:
+    bench = Bench("antminer")
+    bench.spoil = lambda reply: reply.replace(b'"bitmain-work-mode":"0"', b'"bitmain-work-mode":"1"')
+
+    state = bench.poll()
+
+    assert (state.step, state.detail) == ("on", "told to sleep, and hashing")
+
+
+def test_a_vnish_whose_password_is_wrong_is_not_locked_by_our_tries() -> None:
+    bench = Bench("vnish", password="wrong")
+
+    for _ in range(12):
+        bench.poll()
+        bench.later(10)
+
+    assert sum(b"/unlock" in request.raw for request in bench.asked) == 1
+
+
+def test_an_auradine_is_believed_by_its_field_and_not_by_its_words() -> None:
+    bench = Bench("auradine")
+    bench.speaker.malformed = True
+
+    assert bench.poll().step == "on"
+
+
+def test_a_whatsminer_of_old_firmware_is_asked_by_command() -> None:
+    bench = Bench("whatsminer", make=OldWhatsminer)
+    bench.poll()
+    first = len(bench.asked)
+    bench.poll()
+
+    assert [request.raw for request in bench.asked[first:]] == [b'{"command":"status"}', b'{"command":"summary"}']
+    assert bench.tell("off").outcome == "ok"
+
+
+def test_a_whatsminers_token_is_renewed_before_it_dies_and_not_at_every_poll() -> None:
+    bench = Bench("whatsminer")
+
+    for _ in range(200):
+        bench.poll()
+        bench.later(10)
+
+    assert sum(b"get_token" in request.raw for request in bench.asked) == 2
+
+
+def test_a_verb_of_the_v3_api_is_signed_with_the_miners_own_time() -> None:
+    bench = Bench("whatsminer-v3")
+    bench.poll()
+    first = bench.dialect.set_requests("off", bench.seen, bench.now_ns)[0].raw
+    bench.later(9)
+
+    second = bench.dialect.set_requests("off", bench.seen, bench.now_ns)[0].raw
+
+    assert json.loads(second[4:])["ts"] == json.loads(first[4:])["ts"] + 9
+
+
+@pytest.mark.parametrize("family", sorted(SPEAKERS))
+def test_no_password_shows_in_what_is_kept_or_told(family: str) -> None:
+    bench = Bench(family, unverified=True)
+    state = bench.poll()
+
+    shown = repr(bench.seen) + repr(state) + repr(bench.dialect) + state.detail
+
+    for secret in ("letmein", '"x"', "aaa.1"):
+        assert secret not in shown
+    if bench.speaker.password:
+        assert f"'{bench.speaker.password}'" not in shown
 
 
 def test_every_family_that_is_controlled_has_a_stand_in() -> None:
