@@ -68,6 +68,7 @@ class MinerGroup(Struct, frozen=True, forbid_unknown_fields=True):
     control_port: int = 0  # of its second interface, where it has one
     answer_ms: float = 0.0
     stuck: float | None = None  # instead of the family's share of stops that do not happen
+    moves_s: float | None = None  # instead of the family's delays and ramps, up and down
 
 
 class MeterConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -349,6 +350,11 @@ class Rig:
             family = families[group.family]
             if group.stuck is not None:
                 family = structs.replace(family, stuck=group.stuck)
+            if group.moves_s is not None:
+                at_once, within = (0.0, 0.0), (group.moves_s, group.moves_s)
+                family = structs.replace(
+                    family, down_delay_s=at_once, down_ramp_s=within, up_delay_s=at_once, up_ramp_s=within
+                )
             for index in range(group.count):
                 address = str(IPv4Address(group.first) + index)
                 miner = Miner(address, family, group.rated_w, f"miner:{self.config.seed}:{address}")

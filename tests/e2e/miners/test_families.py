@@ -38,7 +38,7 @@ class Site:
             self.hosts[family] = [str(start + number) for number in range(EACH)]
             stand_in = {"auto": "luxos", "unknown": "avalon"}.get(family, family)
             control = PORTS[1] if family in SPEAKERS else 0
-            groups.append(MinerGroup(str(start), EACH, stand_in, 3300.0, PORTS[0], control, stuck=0.0))
+            groups.append(MinerGroup(str(start), EACH, stand_in, 3300.0, PORTS[0], control, stuck=0.0, moves_s=1.0))
         self.rig = RigProcess(RigConfig(miners=tuple(groups), meters=(MeterConfig(refresh_ms=100),)))
         self.agent = Agent(folder / "site.toml", folder / "state", folder / "agent.log", acts=True)
 
@@ -81,7 +81,9 @@ class Site:
 
     def settled(self) -> bool:
         status = self.agent.status()
-        return bool(status) and status["circuits"][0]["mode"] == "NORMAL" and bool(status["response"][0]["kw"])
+        if not status:
+            return False
+        return status["circuits"][0]["mode"] in ("NORMAL", "RETURNING") and bool(status["response"][0]["kw"])
 
 
 @pytest.fixture(scope="module")
