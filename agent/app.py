@@ -26,6 +26,8 @@ from agent.core.notes import CommandNote, EventNote, Note
 from agent.core.rules import Rules
 from agent.core.tree import Tree
 from agent.devices import Devices, Doors, read_listed, real_transport
+from agent.flight.recorder import FOLDER, Recorder
+from agent.flight.scene import head_of
 from agent.local.status import SOCKET_NAME, StatusServer
 from agent.shell.alone import alone_in
 from agent.shell.board import Board
@@ -68,7 +70,7 @@ class Seams(Struct, frozen=True):
     disk: Disk
     clock: Clock
     spawn: Spawn  # for what must be durable soon
-    spawn_spool: Spawn  # for what only waits for the broker
+    spawn_spool: Spawn  # for what may wait: for the broker, or to be looked at later
     token_hex: Callable[[int], str]
     jitter: random.Random
 
@@ -96,6 +98,7 @@ class Agent:
         self.boot = seams.token_hex(8)
         self.epoch = 0
         self.board: Board
+        self.recorder: Recorder
         self.uplink: Uplink | None = None
         self.devices: Devices
         self.people: People
@@ -113,6 +116,7 @@ class Agent:
         listed = {table.id: read_listed(self.journal.kept(f"gpus/{table.id}")) for table in self.file.gpus}
         self.translated = translate(self.file, listed, self.identity.passwords)
         self.tree = Tree(self.translated.site)
+        self.recorder = self._make_recorder(listed)
         self.board = board = self._make_board()
         board.local_time = LocalTime(self.file.site.timezone)
         self.people = People(self.tree, board, board.image, self.journal, seams.clock, self._tell_note)
@@ -137,6 +141,7 @@ class Agent:
         try:
             async with asyncio.TaskGroup() as tasks:
                 working = [tasks.create_task(work, name=name) for name, work in self._work(manager)]
+                tasks.create_task(self.recorder.run(), name="recorder")
                 if self.uplink is not None:
                     tasks.create_task(self.uplink.run(), name="uplink")
                 manager.ready(self._control_words())
@@ -148,6 +153,7 @@ class Agent:
                 for task in working:
                     task.cancel()
                 self.keeping.tell_rest()
+                self.recorder.stop()
                 if self.uplink is not None:
                     self.uplink.stop("stopped" if stop.is_set() else "other GPUs")
         finally:
@@ -188,12 +194,18 @@ class Agent:
             self.seams.clock,
             self.keeping.state(self.tree),
             self.keeping.armed_before(),
+            self.recorder,
             on_notes=self._notes,
             on_durable=self.keeping.durable,
             on_armed=self.keeping.armed,
             on_panel=lambda plc, local: self.people.panel(plc, local=local),
             remote=self.translated.remote,
         )
+
+    def _make_recorder(self, listed: Mapping[str, tuple[GpuSteps, ...]]) -> Recorder:
+        seams, folder = self.seams, Path(self.file.site.state_dir) / FOLDER
+        head = head_of(self.file, listed, self.boot)
+        return Recorder(head, seams.disk, seams.spawn_spool, seams.clock, folder, self._fault)
 
     # --- what is told -------------------------------------------------------------------------------------------------
 

@@ -5,14 +5,12 @@ A port that the kernel chose (port 0) is safe for whoever listens on it at once 
 another process shall listen on later, or again, is claimed here: a second address or port beside it is bound and held
 without listening, and whoever finds that taken tries another. The kernel frees it when this process ends, however it
 ends.
-
-127.16 to 127.23 are left to who fixes an address: the bench has 127.21 and 127.22.
 """
 
 import random
 import socket
 
-_BLOCKS = (24, 127)  # second octets of free_block()
+_BLOCKS = (16, 127)  # second octets of free_block()
 _NETS = (128, 250)  # and of free_net()
 _PORTS = (10_000, 32_000)  # below the ones that Linux gives connections and port 0 by default: 32768 to 60999
 

@@ -16,6 +16,7 @@ _TESTS = Path(__file__).parent
 _SLOW = (_TESTS / "e2e", _TESTS / "sim", _TESTS / "breaks")
 
 
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist's own looks for the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.add_marker("slow" if any(item.path.is_relative_to(folder) for folder in _SLOW) else "pure")

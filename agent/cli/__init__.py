@@ -55,6 +55,13 @@ SUBCOMMANDS: Final = (
         "let come back what was found off",
         "ballast release a/10.20.1.17 --by kim --why repaired",
     ),
+    Subcommand(
+        "replay",
+        "agent.cli.replay",
+        "decide again from a flight recording",
+        "ballast replay flights/000012-20261121T033000Z.flight",
+    ),
+    Subcommand("explain", "agent.cli.explain", "one event in plain sentences", "ballast explain 01KAJ4"),
     Subcommand("schema", "agent.cli.schema", "the JSON Schema of site.toml", "ballast schema > site.schema.json"),
     Subcommand("keygen", "agent.cli.keygen", "make an Ed25519 key", "ballast keygen --out agent.pem"),
     Subcommand(

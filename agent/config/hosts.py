@@ -60,6 +60,7 @@ class _Resolver:
 
     def __init__(self, draft: Draft) -> None:
         self._reader = draft.reader
+        self._named = draft.named
         self._folder = draft.folder
         self._seen: dict[tuple[str, int], str] = {}  # address and port -> where it stands
         self._tanks = tanks_written(draft.reader)
@@ -133,7 +134,9 @@ class _Resolver:
     def inventory(self, name: str, file: str, rated_w: float | None, sleep_w: float) -> Inventory:
         """The inventory of one table, as far as it can be read."""
         beside = str(FilePath(self._reader.file).parent / file)
-        return Inventory(self._folder / file, beside, name, rated_w, sleep_w)
+        found = Inventory(self._folder / file, beside, name, rated_w, sleep_w)
+        self._named[file] = found.text
+        return found
 
     def _claim(self, miner: Miner, port: int, where: str) -> str | None:
         """Where this miner already stands; None when it is new."""

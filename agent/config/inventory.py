@@ -60,6 +60,7 @@ class Inventory:
 
     def __init__(self, path: Path, shown_path: str, table: str, rated_w: float | None, sleep_w: float) -> None:
         self.miners: list[tuple[int, Miner]] = []
+        self.text = ""  # as read
         self.faults: list[Fault] = []
         self._path = path
         self.file = shown_path
@@ -68,6 +69,7 @@ class Inventory:
         self._sleep_w = sleep_w
         text = self._text()
         if text is not None:
+            self.text = text
             self._read(text)
 
     def fault(self, line: int, key: str, value: str | None, wrong: str, mend: str) -> None:

@@ -91,7 +91,7 @@ def load(path: str | Path) -> SiteFile:
             check(draft)
     if reader.faults or draft.site is None:
         raise ConfigErrors(sorted(reader.faults, key=lambda fault: (fault.file != file, fault.file, fault.line)))
-    return _whole(draft, draft.site, path.absolute())
+    return _whole(draft, draft.site, path.absolute(), text)
 
 
 def _read(reader: Reader, folder: Path) -> Draft:
@@ -160,7 +160,7 @@ def _rule(reader: Reader, path: tuple[str | int, ...], raw: dict[str, Any]) -> R
     return None
 
 
-def _whole(draft: Draft, site: SiteTable, path: Path) -> SiteFile:
+def _whole(draft: Draft, site: SiteTable, path: Path, text: str) -> SiteFile:
     """The draft without faults, with what was left out worked out and every path absolute."""
     folder = path.parent
     telemetry, keys, mqtt = draft.telemetry, draft.keys, draft.mqtt
@@ -188,6 +188,8 @@ def _whole(draft: Draft, site: SiteTable, path: Path) -> SiteFile:
         mqtt=mqtt,
         telemetry=telemetry,
         keys=msgspec.structs.replace(keys, agent=_absolute(folder, keys.agent), keyring=located(folder, keys.keyring)),
+        text=text,
+        named=draft.named,
     )
 
 

@@ -1,5 +1,6 @@
 """The profiles that meters and PLCs name: read once, with what they say filled in where site.toml leaves it out."""
 
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -32,10 +33,13 @@ def load_profiles(draft: Draft) -> None:
 
 
 def _place(draft: Draft, name: str) -> str:
-    """A packaged profile's name as it is; a file's path from site.toml's folder."""
-    if name not in packaged_profiles() and ("/" in name or name.endswith(".toml")):
-        return str(draft.folder / name)
-    return name
+    """A packaged profile's name as it is; a file's path from site.toml's folder, and its text noted."""
+    if name in packaged_profiles() or not ("/" in name or name.endswith(".toml")):
+        return name
+    path = draft.folder / name
+    with suppress(OSError, UnicodeDecodeError):  # told, with its mend, when it is loaded
+        draft.named[name] = path.read_text(encoding="utf-8")
+    return str(path)
 
 
 def _load(draft: Draft, path: Path, name: str) -> Profile | None:

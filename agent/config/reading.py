@@ -221,6 +221,7 @@ class Draft(Struct):
     keys: KeysTable | None
     miners: Rows[MinersTable] = []
     profiles: dict[str, Profile] = {}  # of meters and PLCs, by their ids
+    named: dict[str, str] = {}  # inventories and the site's own profiles as read, by the name that site.toml gives them
 
 
 def nearest(word: str, words: Iterable[str], otherwise: str) -> str:

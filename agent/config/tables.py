@@ -9,6 +9,7 @@ the rules. `ballast schema` prints all of it as JSON Schema. What the format has
 notyet.py.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -261,6 +262,8 @@ class SiteFile(Struct, frozen=True, kw_only=True):
     mqtt: MqttTable | None = None
     telemetry: TelemetryTable = TelemetryTable()
     keys: KeysTable = KeysTable()
+    text: str = ""  # the file as read
+    named: Mapping[str, str] = {}  # inventories and profiles of the site's own as read, by the name it gives them
 
     def acts(self, rule: RuleTable) -> bool:
         """Whether the rule's decisions are carried out: the site acts, and the rule is not told to observe."""

@@ -70,7 +70,7 @@ def adopt(tree: Tree, state: State, image: Image, armed_before: Mapping[str, str
     """
     events = [event for event in state.durable.events.values() if not event.dry]
     found: dict[str, Lowered] = {}
-    for load in image.news:
+    for load in sorted(image.news):
         step = armed_before.get(load)
         seen = image.loads.get(load)
         if step is None or seen is None or seen.step != step or load in state.durable.lowered:
@@ -95,7 +95,7 @@ def follow(tree: Tree, state: State, image: Image, now_ns: int) -> Followed:
     rising: dict[str, Rising] | None = None
     again: list[Setpoint] = []
     failed: list[tuple[str, str]] = []
-    for load in image.news:
+    for load in sorted(image.news):
         down = durable.lowered.get(load)
         seen = image.loads.get(load)
         if down is None or seen is None or seen.step is None or seen.taken_ns <= down.told_ns:

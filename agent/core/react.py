@@ -394,7 +394,7 @@ def _sent(
     falls_w, rising = taken.watts, durable.rising
     if rising:
         told = set(taken.loads)
-        falls_w -= sum(climbing_left_w(tree, image, load, rising[load]) for load in told if load in rising)
+        falls_w -= sum(climbing_left_w(tree, image, load, rising[load]) for load in taken.loads if load in rising)
         rising = {load: up for load, up in rising.items() if load not in told}
     sent = Cut(
         event.id,

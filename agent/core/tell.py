@@ -141,11 +141,11 @@ def failures(state: State, failed: tuple[tuple[str, str], ...], now_ns: int) -> 
 
 def returns(tree: Tree, before: State, state: State, found: Mapping[str, Net], now_ns: int) -> list[Note]:
     """The events whose first load rises in this beat."""
-    started = {up.event for load, up in state.durable.rising.items() if load not in before.durable.rising}
+    started = [up.event for load, up in state.durable.rising.items() if load not in before.durable.rising]
     already = {up.event for up in before.durable.rising.values()}
     notes: list[Note] = []
-    for name in started - already:
-        event = state.durable.events.get(name)
+    for name in dict.fromkeys(started):
+        event = state.durable.events.get(name) if name not in already else None
         plan = before.returns.get(name)
         if event is not None and (plan is None or not plan.risen):
             down = sum(entry.event == name for entry in before.durable.lowered.values())
@@ -208,7 +208,7 @@ def alarms(tree: Tree, state: State, now_ns: int) -> tuple[State, list[Note]]:
     if now == state.alarms:
         return state, []
     notes: list[Note] = []
-    for name in {*now, *state.alarms}:
+    for name in dict.fromkeys((*now, *state.alarms)):
         if now.get(name) != state.alarms.get(name):
             why = now.get(name) or "available again"
             kind = "alarm" if name in now else "clear"

@@ -26,6 +26,7 @@ from agent.core.tree import Tree
 from agent.core.values import NS_PER_S, Quality, Reading
 from agent.shell.clock import Clock
 from agent.shell.routing import Router, Unsent
+from agent.shell.tape import Tape
 from drivers.errors import DeviceError
 from drivers.miners.dialect import State as MinerState
 from drivers.modbus.meter import BlockRead
@@ -47,6 +48,7 @@ class Board:
         clock: Clock,
         state: State,
         armed_before: Mapping[str, str],
+        tape: Tape,
         *,
         on_notes: Callable[[Sequence[Note]], None],
         on_durable: Callable[[Durable], None],
@@ -77,6 +79,7 @@ class Board:
         self._on_armed = on_armed
         self._on_panel = on_panel
         self._remote = remote  # PLC -> the point of its panel's contact, 1 in remote
+        self._tape = tape
         self._router: Router | None = None
         self._spares = lowering_setpoints(tree)
         self._points: dict[str, Reading] = {}
@@ -110,14 +113,18 @@ class Board:
         if self.device_faults:
             self.device_faults.pop(meter_id, None)
         if not fast:
+            self._tape.points(meter_id, block, None)
             return
         contact = self._points.get(self._remote.get(meter_id, ""))
         if contact is not None and contact.value is not None:
             self._on_panel(meter_id, contact.value < 0.5)
+        pulse = None
         if block.registers != self._registers.get(meter_id):
             self._registers[meter_id] = block.registers
             refreshes = self._pulses[meter_id].refreshes + 1 if meter_id in self._pulses else 0
-            self._pulses = {**self._pulses, meter_id: Pulse(refreshes, block.taken_ns)}
+            pulse = Pulse(refreshes, block.taken_ns)
+            self._pulses = {**self._pulses, meter_id: pulse}
+        self._tape.points(meter_id, block, pulse)
         self._react(self._clock.monotonic_ns())
 
     def meter_failed(self, meter_id: str, error: DeviceError) -> None:
@@ -126,7 +133,9 @@ class Board:
     def load_read(self, load_id: str, state: MinerState, taken_ns: int) -> None:
         before = self._loads.get(load_id)
         agreed = before.agreed + 1 if before is not None and before.step == state.step else 1
-        self._own_loads()[load_id] = LoadSeen(state.step, state.watts, state.measured, taken_ns, agreed)
+        seen = LoadSeen(state.step, state.watts, state.measured, taken_ns, agreed)
+        self._own_loads()[load_id] = seen
+        self._tape.load(load_id, seen)
         if load_id in self.tree.contactors and (before is None or before.step != state.step):
             self._rearm.set()
         self.miners[load_id] = state
@@ -143,17 +152,21 @@ class Board:
         else:
             failed = replace(before, poll=outcome)
         self._own_loads()[load_id] = failed
+        self._tape.load(load_id, failed)
         self.device_faults[load_id] = f"{outcome}: {detail}" if detail else str(outcome)
         self._news.add(load_id)
 
     def write_sent(self, load_id: str, step: str, sent_ns: int) -> None:
-        self._own_writes()[load_id] = Write(step, sent_ns)
-        self._news.add(load_id)
+        self._wrote(load_id, Write(step, sent_ns))
 
     def write_answered(self, load_id: str, step: str, outcome: Outcome, answered_ns: int, detail: str) -> None:
         before = self._writes.get(load_id)
         sent_ns = before.sent_ns if before is not None else answered_ns
-        self._own_writes()[load_id] = Write(step, sent_ns, outcome, answered_ns)
+        self._wrote(load_id, Write(step, sent_ns, outcome, answered_ns))
+
+    def _wrote(self, load_id: str, write: Write) -> None:
+        self._own_writes()[load_id] = write
+        self._tape.wrote(load_id, write)
         self._news.add(load_id)
 
     def _own_loads(self) -> dict[str, LoadSeen]:
@@ -171,6 +184,7 @@ class Board:
     def hold(self, held: frozenset[str], local: frozenset[str]) -> None:
         """These are not raised; to the second ones nothing is written."""
         self._held, self._local = held, local
+        self._tape.holds(held, local)
         self._rearm.set()
 
     def in_local(self, plc: str) -> bool:
@@ -180,6 +194,7 @@ class Board:
     def change(self, change: Callable[[State], State]) -> None:
         """Changes the core's state between two decisions."""
         self.state = change(self.state)
+        self._tape.changed(self.state)
         self._on_durable(self.state.durable)
         self._rearm.set()
 
@@ -191,11 +206,15 @@ class Board:
 
     def lease(self, lease: Lease) -> None:
         others = tuple(other for other in self._leases if other.id != lease.id)
-        self._leases = (*others, lease)[-LEASES_MAX:]
+        self._lease((*others, lease)[-LEASES_MAX:])
         self._react(self._clock.monotonic_ns())
 
     def release(self, lease_id: str, code: str) -> None:
-        self._leases = tuple(lease for lease in self._leases if lease.id != lease_id)
+        self._lease(tuple(lease for lease in self._leases if lease.id != lease_id))
+
+    def _lease(self, leases: tuple[Lease, ...]) -> None:
+        self._leases = leases
+        self._tape.leases(leases)
 
     def observe(self) -> bool:
         return self.tree.site.observe
@@ -236,6 +255,7 @@ class Board:
         reaction = react(self.tree, self.rules, self.state, image, self.armed, now_ns)
         self.state = reaction.state
         self.reaction = reaction
+        self._tape.reacted(now_ns, image, reaction)
         if reaction.setpoints:
             self._fire(reaction.setpoints)
             self._on_durable(self.state.durable)
@@ -251,11 +271,9 @@ class Board:
     def _not_sent(self, held: Sequence[Unsent]) -> None:
         """A setpoint that was held back was certainly not read; a held raise is tried again later."""
         now_ns = self._clock.monotonic_ns()
-        writes = self._own_writes()
         for one in held:
             outcome = Outcome.UNREACHABLE if one.setpoint.lowers else Outcome.REFUSED
-            writes[one.setpoint.load] = Write(one.setpoint.step, now_ns, outcome, now_ns)
-            self._news.add(one.setpoint.load)
+            self._wrote(one.setpoint.load, Write(one.setpoint.step, now_ns, outcome, now_ns))
 
     def beat(self) -> None:
         """React and attend once."""
@@ -267,6 +285,7 @@ class Board:
         armed_before = self._armed_before if self._adopts(now_ns) else {}
         attended = attend(self.tree, self._before, reaction, image, self.armed, armed_before, now_ns)
         self.state = self._before = attended.state
+        self._tape.attended(now_ns, image, attended, armed_before)
         if attended.setpoints:
             self._fire(attended.setpoints)
         if attended.state.durable is not durable:
@@ -274,9 +293,11 @@ class Board:
             self._rearm.set()
         if attended.notes:
             self._on_notes(attended.notes)
-        self._leases = tuple(
+        leases = tuple(
             lease for lease in self._leases if in_force(lease, now_ns) or lease.id in attended.state.commands
         )
+        if len(leases) < len(self._leases):
+            self._lease(leases)
         self.beats += 1
 
     def _adopts(self, now_ns: int) -> bool:
@@ -310,15 +331,16 @@ class Board:
 
     async def _arm_once(self) -> None:
         now_ns = self._clock.monotonic_ns()
-        slices = arm(
-            self.tree, self.state.durable, self.image(), now_ns, self._spares, frozenset(self.state.mistrusted)
-        )
+        image = self.image()
+        self._tape.arming(now_ns, image, self.state, self._news)
+        slices = arm(self.tree, self.state.durable, image, now_ns, self._spares, frozenset(self.state.mistrusted))
         for armed in slices:
             if armed is None:
                 await asyncio.sleep(0)
                 continue
             changed = armed.armed_loads != self.armed.armed_loads
             self.armed = armed
+            self._tape.armed()
             if changed:
                 self._on_armed(armed.armed_loads)
 

@@ -7,8 +7,9 @@ import sys
 import time
 
 from hil.soak.report import as_json, as_text, judge, write
-from hil.soak.run import Asked, SoakError, run_soak
-from hil.soak.trace import load_trace
+from hil.soak.run import Asked, run_soak
+from hil.soak.site import SoakError
+from hil.soak.trace import Trace, load_trace
 
 _WRONG = 2
 
@@ -17,6 +18,7 @@ def soak(arguments: argparse.Namespace) -> int:
     """Its exit code."""
     out = arguments.judge or arguments.out
     trace_file = out / "trace.jsonl"
+    trace: Trace | None = None
     if arguments.judge is not None:
         if not trace_file.exists():
             print(f"ballast-hil soak: {trace_file} is not there; --judge takes the --out of a soak", file=sys.stderr)
@@ -29,8 +31,9 @@ def soak(arguments: argparse.Namespace) -> int:
         asked = Asked(out, arguments.hours, arguments.seed, arguments.fault_rate, arguments.brisk, arguments.miners)
         try:
             trace = asyncio.run(run_soak(asked, _tell))
-        except SoakError as error:
-            print(f"ballast-hil soak: {error}", file=sys.stderr)
+        except* SoakError as errors:
+            print(*(f"ballast-hil soak: {error}" for error in errors.exceptions), sep="\n", file=sys.stderr)
+        if trace is None:
             return _WRONG
     found = judge(trace)
     write(found, out)

@@ -13,6 +13,7 @@ from hil.report.soak import SoakSample, soak_page
 from hil.results import percentile
 from hil.soak.growth import Growth, growths, latencies
 from hil.soak.judges import Judged, judge_all
+from hil.soak.starved import NAME, starved
 from hil.soak.trace import S, Trace
 
 _TOLD = 5  # of what one judge found
@@ -34,6 +35,7 @@ class Found(msgspec.Struct):
 
 def judge(trace: Trace) -> Found:
     """Every judge's verdict on a trace, and what grew."""
+    trace.faults = sorted([*trace.faults, *starved(trace)], key=lambda fault: fault.from_ns)
     judged = judge_all(trace)
     return Found(trace, judged, growths(trace, judged))
 
@@ -50,6 +52,9 @@ def as_text(found: Found) -> str:
     for one in found.judged:
         lines.append(f"{one.judge:36}{one.count:8}{len(one.broken):8}  {_times(one)}".rstrip())
         lines += [f"    at {(broken.at_ns - trace.from_ns) / S:8.1f} s: {broken.what}" for broken in one.broken[:_TOLD]]
+    still = [fault for fault in trace.faults if fault.name == NAME]
+    if still:
+        lines.append(f"starved {len(still)} times, {sum(one.to_ns - one.from_ns for one in still) / S:.0f} s in all")
     lines += [f"{'GROWS  ' if one.grows else ''}{one}" for one in found.growths]
     return "\n".join(lines)
 

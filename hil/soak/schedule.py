@@ -2,7 +2,8 @@
 
 The agent is killed and stopped in the first EARLY of a run alone: what then remains is one long life, whose memory and
 descriptors can be looked at for growth. What makes a frequency rule shed comes again only when the site has healed from
-the last time: a rule that holds for a quarter of an hour would else hold for ever, and nothing would return.
+the last time, and nothing else disturbs the frequency before that rule lets go: one that wants to see a quarter of an
+hour of good frequency would else hold for ever, and nothing would return.
 
 Times between two beginnings are exponential around EVERY_S divided by the rate; kinds come by their weight. A kind
 comes no later than leaves it its duration and the site its time to heal before the run ends.
@@ -13,13 +14,15 @@ from random import Random
 
 from msgspec import Struct
 
-from hil.soak.mischief import MISCHIEF, Mischief
+from hil.soak.mischief import MISCHIEF
+from hil.soak.mischief.kinds import Mischief
 from hil.soak.site import Rules
 
 EVERY_S = 45.0
 FIRST_S = 3.0
 AT_ONCE_MAX = 3  # more, and hardly anything could be judged
 EARLY = 1 / 3
+FREQUENCY = frozenset({"grid", "meter", "agent"})  # what uses these begins a frequency rule's time to let go anew
 _SLACK_S = 50.0  # loads' own ramps, people who look after it, polls
 
 
@@ -44,17 +47,19 @@ def draw_schedule(
 ) -> list[Planned]:
     """All that is to come, by its time."""
     random, planned = Random(f"soak {seed}"), list[Planned]()
-    at_s, healed_s = FIRST_S, 0.0
+    at_s, healed_s, released_s = FIRST_S, 0.0, 0.0
     while at_s < for_s:
         lasts = {kind.name: random.uniform(*kind.seconds) for kind in kinds}
         fitting = [kind for kind in kinds if at_s + kind.seconds[1] + heals_s[kind.heals] + _SLACK_S < for_s]
         fitting = [kind for kind in fitting if at_s < for_s * EARLY or "agent" not in kind.uses]
         fitting = [kind for kind in fitting if at_s >= healed_s or kind.heals != "grid"]
+        fitting = [kind for kind in fitting if at_s >= released_s or not kind.uses & FREQUENCY]
         if not fitting:
             break
         kind = random.choices(fitting, [kind.weight for kind in fitting])[0]
         planned.append(Planned(at_s, kind, lasts[kind.name], random.random()))
         if kind.heals == "grid":
             healed_s = at_s + lasts[kind.name] + heals_s["grid"] + _SLACK_S
+            released_s = healed_s - heals_s["shed"]
         at_s += random.expovariate(rate / EVERY_S)
     return planned

@@ -21,8 +21,10 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "agent.uplink": ("agent.core", "agent.config", "drivers"),
     "agent.local": ("agent.core", "agent.config", "drivers"),
     "agent.consume": ("agent.uplink.sealing", "agent.uplink.records"),
+    "agent.flight": ("agent.core", "agent.config", "agent.shell", "agent.translate", "agent.version", "drivers"),
     "agent.cli": (
         "agent.app",
+        "agent.flight",
         "agent.translate",
         "agent.translate_rules",
         "agent.version",

@@ -184,7 +184,7 @@ def _tank(trace: Trace) -> list[Cause]:
         for from_ns, to_ns in tank_trips(trace)
     ]
     blinding = [fault for fault in trace.during(0, trace.to_ns, "permit lost") if fault.what == "sensor"]
-    for fault in [*trace.during(0, trace.to_ns, "tank link", "tank plc"), *blinding]:
+    for fault in [*trace.during(0, trace.to_ns, "tank link", "tank plc", "starved"), *blinding]:
         found.append(Cause(fault.from_ns, fault.to_ns + rules.tank_permit_for_ns + GRACE_NS, "the tank's PLC"))
     return found
 

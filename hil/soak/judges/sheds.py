@@ -34,7 +34,9 @@ def judge_crossing_sheds(trace: Trace) -> Judged:
         until_ns = at_ns + _TOLD_NS
         well = set(trace.rated_w) - touched(trace, at_ns - 30 * S, until_ns)
         on = on_at(trace, at_ns)
-        stirred = trace.during(at_ns - S, until_ns, "meter", "agent", "over limit", "command", "condenser", "tank")
+        stirred = trace.during(
+            *(at_ns - S, until_ns, "meter", "agent", "over limit", "command", "condenser", "tank", "starved")
+        )
         if stirred or lived(trace, at_ns, until_ns) is None or len(on & well) < 0.9 * len(well):
             continue
         count += 1
@@ -87,7 +89,7 @@ def judge_tank_sheds(trace: Trace) -> Judged:
         if to_ns < due_ns + POLLS_NS:
             continue
         until_ns = due_ns + _TANK_TOLD_NS
-        if lived(trace, from_ns, until_ns) is None or trace.during(from_ns - S, until_ns, "tank", "agent"):
+        if lived(trace, from_ns, until_ns) is None or trace.during(from_ns - S, until_ns, "tank", "agent", "starved"):
             continue
         well = on_at(trace, from_ns) - touched(trace, from_ns - 30 * S, until_ns)
         down = _down_at(trace, from_ns)
@@ -129,7 +131,7 @@ def judge_limits_are_kept(trace: Trace) -> Judged:
     count = 0
     for from_ns, to_ns in over_limit(trace):
         until_ns = from_ns + _FELL_NS
-        stirred = trace.during(from_ns - S, until_ns, "meter", "agent")
+        stirred = trace.during(from_ns - S, until_ns, "meter", "agent", "starved")
         if stirred or lived(trace, from_ns, until_ns) is None:
             continue
         count += 1
@@ -161,7 +163,7 @@ def judge_blind_goes_to_fallback(trace: Trace) -> Judged:
     for fault in trace.during(0, trace.to_ns, "meters away"):
         told_ns = fault.from_ns + rules.blind_after_ns + _BLIND_TOLD_NS
         due_ns = told_ns + way_ns
-        stirred = trace.during(fault.from_ns - S, due_ns, "agent", "broker", "over limit", "miners")
+        stirred = trace.during(fault.from_ns - S, due_ns, "agent", "broker", "over limit", "miners", "starved")
         if fault.to_ns < due_ns or stirred or lived(trace, fault.from_ns, due_ns) is None:
             continue
         count += 1

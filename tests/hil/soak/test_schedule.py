@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from hil.soak.mischief import MISCHIEF
-from hil.soak.schedule import EARLY, draw_schedule, heal_s
+from hil.soak.schedule import EARLY, FREQUENCY, draw_schedule, heal_s
 from tests.hil.soak.traces import RULES
 
 HEALS = heal_s(RULES, 30_000.0)
@@ -35,6 +35,17 @@ def test_a_frequency_rule_is_made_to_shed_again_only_when_the_site_has_healed() 
     assert len(grid) > 5
     for before, after in pairwise(grid):
         assert after.at_s > before.at_s + before.lasts_s + HEALS["grid"]
+
+
+def test_nothing_disturbs_the_frequency_until_the_rule_that_shed_lets_go() -> None:
+    planned = draw_schedule(7, HOUR_S, 10.0, HEALS)
+
+    for number, grid in enumerate(planned):
+        if grid.kind.heals == "grid":
+            released_s = grid.at_s + grid.lasts_s + HEALS["grid"] - HEALS["shed"]
+            assert not [
+                later for later in planned[number + 1 :] if later.at_s < released_s and later.kind.uses & FREQUENCY
+            ]
 
 
 def test_a_frequency_rule_heals_later_than_other_sheds() -> None:
