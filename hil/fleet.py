@@ -20,6 +20,13 @@ Faults (MinerFault):
     session_lost   the next session is gone when it is first used; once
     denied         curtail is refused within its session
 
+And of the firmware in hil/dialects (doors.py):
+
+    session_lost   every token, session and nonce that it gave is forgotten, once
+    denied         verbs are refused
+    malformed      its reports have the fault that the family's real ones have
+    late           its verbs are done and answered 3 s after they came
+
 Stamps are CLOCK_MONOTONIC: `told` has, for each curtailing ("off") or waking ("on") verb, when its last byte was read.
 """
 
@@ -35,7 +42,7 @@ from hil.clock import Clock
 from hil.miner import Lie, Miner
 from hil.miner_replies import REQUEST_MAX, is_write, reply, told_step
 
-_BACKLOG = 100  # cgminer's listen()
+BACKLOG = 100  # cgminer's listen()
 _HELD_MAX = 64  # connections a hung miner keeps before it lets the oldest go
 _WRITES_KEPT = 1_000
 _REQUESTS_KEPT = 1_000  # distinct requests counted
@@ -58,6 +65,8 @@ class MinerFault(StrEnum):
     SESSION_HELD = "session_held"
     SESSION_LOST = "session_lost"
     DENIED = "denied"
+    MALFORMED = "malformed"
+    LATE = "late"
 
 
 _HANGS = {MinerFault.HANG_LOGON: b'"logon"', MinerFault.HANG_CURTAIL: b'"curtail"'}
@@ -77,7 +86,7 @@ class Endpoint:
         self.writes: deque[tuple[int, bytes]] = deque(maxlen=_WRITES_KEPT)
         self.requests: Counter[bytes] = Counter()
         self.unfed: set[str] = set()  # what of that which feeds it doesn't
-        self._answer_s = answer_s
+        self.answer_s = answer_s
         self._moved = moved
         self._clock = clock
         self._listening: socket.socket | None = None
@@ -98,7 +107,7 @@ class Endpoint:
         except OSError as error:
             listening.close()
             raise OSError(error.errno, f"{self.miner.address}:{self.port}: {error.strerror}") from error
-        listening.listen(_BACKLOG)
+        listening.listen(BACKLOG)
         self.port = listening.getsockname()[1]
         self._listening = listening
         self._loop.add_reader(listening, self._accept)
@@ -166,8 +175,8 @@ class Endpoint:
         elif self.fault is MinerFault.NEVER_ANSWERS:
             self._hold(endpoint)
             self._resume()
-        elif self._answer_s:
-            self._loop.call_later(self._answer_s, self._answer, endpoint, request)
+        elif self.answer_s:
+            self._loop.call_later(self.answer_s, self._answer, endpoint, request)
         else:
             self._answer(endpoint, request)
 
@@ -197,13 +206,13 @@ class Endpoint:
         if self.fault is MinerFault.GARBLED:
             answer = answer[: len(answer) // 2]
         if self.fault is not MinerFault.MUTE:
-            _send(endpoint, answer)
+            send_some(endpoint, answer)
         self._next(endpoint)
 
     def _trickle(self, endpoint: socket.socket, rest: bytes) -> None:
         if endpoint not in self._held:
             return
-        if not rest or not _send(endpoint, rest[:1]):
+        if not rest or not send_some(endpoint, rest[:1]):
             self._held.remove(endpoint)
             self._end(endpoint)
             return
@@ -241,9 +250,11 @@ class Fleet:
         self._sum_w = 0.0
         self._moving: set[Miner] = set()
 
-    def add(self, miner: Miner, dialect: str, port: int, answer_s: float = 0.0) -> None:
+    def add(
+        self, miner: Miner, dialect: str, port: int, answer_s: float = 0.0, *, make: type[Endpoint] = Endpoint
+    ) -> None:
         """One more miner; open it with `open`."""
-        self.endpoints[miner.address] = Endpoint(miner, dialect, port, answer_s, self.watch, self._clock)
+        self.endpoints[miner.address] = make(miner, dialect, port, answer_s, self.watch, self._clock)
         self._steady_w[miner.address] = miner.watts(0)
         self._sum_w += miner.watts(0)
 
@@ -317,7 +328,7 @@ class Fleet:
         self.feed(endpoint, "grid", fed=not dark)
 
 
-def _send(endpoint: socket.socket, data: bytes) -> bool:
+def send_some(endpoint: socket.socket, data: bytes) -> bool:
     """One send; a reader that does not read gets what fits, as from the original."""
     try:
         endpoint.send(data)

@@ -17,6 +17,7 @@ from hil import luxos_replies
 from hil.luxos_replies import Answer, Value
 from hil.miner import Miner
 
+API_PORT = 4028
 REQUEST_MAX = 4095  # cgminer reads at most this in its one recv; BFGMiner 8191, which no client needs
 
 

@@ -39,6 +39,8 @@ from msgspec import Struct, structs
 
 from hil.clock import Clock
 from hil.contactors import ContactorsConfig
+from hil.dialects import SPEAKERS
+from hil.doors import Doors
 from hil.drain import Drain
 from hil.field import Field, endpoints
 from hil.fleet import Endpoint, Fleet, MinerFault
@@ -46,7 +48,7 @@ from hil.gpu.host import GpuHost, InferenceConfig
 from hil.island import GensetConfig, Island, make_genset
 from hil.meter import Meter, Noise, load_layout
 from hil.miner import Lie, Miner, load_families
-from hil.miner_replies import DIALECTS
+from hil.miner_replies import API_PORT, DIALECTS
 from hil.modbus_line import ModbusLine
 from hil.modbus_server import LinkFault, ModbusServer
 from hil.physics.feeder import load_feeder
@@ -62,9 +64,11 @@ class MinerGroup(Struct, frozen=True, forbid_unknown_fields=True):
     count: int
     family: str = "avalon"
     rated_w: float = 3300.0
-    port: int = 4028
+    port: int = 0  # 0: the firmware's own
+    control_port: int = 0  # of its second interface, where it has one
     answer_ms: float = 0.0
     stuck: float | None = None  # instead of the family's share of stops that do not happen
+    moves_s: float | None = None  # instead of the family's delays and ramps, up and down
 
 
 class MeterConfig(Struct, frozen=True, forbid_unknown_fields=True):
@@ -340,15 +344,27 @@ class Rig:
     def _add_miners(self) -> None:
         families = load_families()
         for group in self.config.miners:
-            if group.family not in DIALECTS:
-                raise ValueError(f"no stand-in speaks for {group.family!r}; there are: {', '.join(sorted(DIALECTS))}")
+            if group.family not in DIALECTS | SPEAKERS.keys():
+                known = ", ".join(sorted(DIALECTS | SPEAKERS.keys()))
+                raise ValueError(f"no stand-in speaks for {group.family!r}; there are: {known}")
             family = families[group.family]
             if group.stuck is not None:
                 family = structs.replace(family, stuck=group.stuck)
+            if group.moves_s is not None:
+                at_once, within = (0.0, 0.0), (group.moves_s, group.moves_s)
+                family = structs.replace(
+                    family, down_delay_s=at_once, down_ramp_s=within, up_delay_s=at_once, up_ramp_s=within
+                )
             for index in range(group.count):
                 address = str(IPv4Address(group.first) + index)
                 miner = Miner(address, family, group.rated_w, f"miner:{self.config.seed}:{address}")
-                self.fleet.add(miner, group.family, group.port, group.answer_ms / 1000)
+                if group.family in SPEAKERS:
+                    self.fleet.add(miner, group.family, group.port, group.answer_ms / 1000, make=Doors)
+                    endpoint = self.fleet.endpoints[address]
+                    assert isinstance(endpoint, Doors)
+                    endpoint.control_port = group.control_port
+                else:
+                    self.fleet.add(miner, group.family, group.port or API_PORT, group.answer_ms / 1000)
 
     def _add_meters(self) -> None:
         for index, config in enumerate(self.config.meters):

@@ -31,8 +31,12 @@ def check_credentials(reader: Reader) -> None:
     for table, key in _PLACES:
         raw = reader.raw.get(table)
         written = raw.get(key) if isinstance(raw, dict) else None
-        if isinstance(written, str) and written.startswith(PREFIX):
-            place: Place = (table, key)
-            if not _NAME.fullmatch(written.removeprefix(PREFIX)):
-                mend = 'write the name that the unit gives it, such as "credential:agent-key"'
-                reader.fault(place, "not the name of a credential", mend)
+        if isinstance(written, str):
+            check_name(reader, (table, key), written)
+
+
+def check_name(reader: Reader, place: Place, written: str) -> None:
+    """The name of a credential, where a file is one."""
+    if written.startswith(PREFIX) and not _NAME.fullmatch(written.removeprefix(PREFIX)):
+        mend = 'write the name that the unit gives it, such as "credential:agent-key"'
+        reader.fault(place, "not the name of a credential", mend)

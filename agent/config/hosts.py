@@ -5,9 +5,10 @@ from typing import Final
 
 from msgspec.structs import asdict, replace
 
+from agent.config.credentials import check_name, located
 from agent.config.inventory import MINERS_MAX, Broken, Inventory, miners_of_hosts
 from agent.config.lines import Path
-from agent.config.loads import CREDENTIAL, Miner, MinersTable, MinersWritten
+from agent.config.loads import Miner, MinersTable, MinersWritten
 from agent.config.reading import Draft, Rows, nearest
 from agent.config.tanks import tank_fault, tanks_written
 from drivers.miners.families import API_PORT, FAMILIES
@@ -36,8 +37,9 @@ def resolve_miners(draft: Draft) -> Rows[MinersTable]:
         hosts = [_cooled(host, table.cooling) for host in resolver.of_table(path, table)]
         keys = {key: value for key, value in asdict(table).items() if key not in ("inventory", "hosts")}
         keys["port"] = port_of(table)
-        if table.password is not None and not table.password.startswith(CREDENTIAL):
-            keys["password"] = str(draft.folder / table.password)
+        if table.password is not None:
+            check_name(reader, (*path, "password"), table.password)
+            keys["password"] = located(draft.folder, table.password)
         tables.append((path, MinersTable(**keys, hosts=tuple(hosts))))
     return tables
 

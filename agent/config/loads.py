@@ -7,7 +7,6 @@ from msgspec import Meta, Struct
 from agent.config.values import FilePath, GpuW, Id, LoadW, Seconds, Text, ValuePerMwh, at_least
 
 UNIX: Final = "unix:"
-CREDENTIAL: Final = "credential:"  # of systemd: a file of that name in $CREDENTIALS_DIRECTORY
 
 
 Port = Annotated[int, Meta(ge=1, le=65_535, description="TCP port of the miners' API")]

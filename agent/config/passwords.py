@@ -1,15 +1,13 @@
 """The passwords of [[miners]]: a systemd credential, or a file that holds one alone. Never written into site.toml.
 
-`credential:NAME` is the file NAME in $CREDENTIALS_DIRECTORY, which systemd makes for LoadCredential= and
-LoadCredentialEncrypted=. One line end after the password is not part of it.
+Where such a file lies is credentials.py's. One line end after the password is not part of it.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from agent.config.loads import CREDENTIAL, MinersTable
+from agent.config.loads import MinersTable
 from agent.config.tables import SiteFile
 from drivers.miners.dialect import Secret
 
@@ -28,18 +26,7 @@ def read_passwords(file: SiteFile) -> Mapping[str, Secret]:
 def read_password(table: MinersTable) -> Secret:
     """Of one table; PasswordError when it cannot be read."""
     place = f'[[miners]] "{table.id}" password'
-    written = table.password or ""
-    if written.startswith(CREDENTIAL):
-        name = written.removeprefix(CREDENTIAL)
-        folder = os.environ.get("CREDENTIALS_DIRECTORY")
-        if folder is None:
-            mend = f"start it by systemd with LoadCredential={name}:…, or write a file's path"
-            raise PasswordError(f'{place} = "{written}": no credentials were given to this program; {mend}')
-        if not name or "/" in name:
-            raise PasswordError(f'{place} = "{written}": no credential has such a name; write credential:NAME')
-        path = Path(folder, name)
-    else:
-        path = Path(written)
+    path = Path(table.password or "")
     try:
         with path.open("rb") as opened:
             raw = opened.read(_BYTES_MAX + 1)

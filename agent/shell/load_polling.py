@@ -182,6 +182,7 @@ class LoadPoller:
 
     def _turned_away(self, load_id: str) -> None:
         turn = self._turns[load_id]
+        turn.seen = None
         self._plan(self._clock.monotonic_ns(), turn, turn.sent_ns)
 
     def _sent(self, load_id: str, sent_ns: int) -> None:

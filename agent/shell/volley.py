@@ -300,7 +300,7 @@ class Volley:
         if self._flights.get(load) is not flight:
             return  # a newer setpoint speaks for the load
         if answer.outcome == "ok":
-            verdict = self._targets[load].dialect.decode_answer(step, answer.reply)
+            verdict = self._targets[load].dialect.decode_answer(step, answer.reply, self._seen.get(load))
             outcome, detail = Outcome(verdict.outcome), verdict.detail
             flight.passes = flight.passes or verdict.passes
         else:

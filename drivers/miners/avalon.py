@@ -95,7 +95,7 @@ class AvalonDialect(Struct, frozen=True):
     def conversation(self, step: str) -> Conversation | None:
         return None
 
-    def decode_answer(self, step: str, reply: bytes) -> Verdict:
+    def decode_answer(self, step: str, reply: bytes, seen: Seen | None = None) -> Verdict:
         """119 says done. 118 is information, and also how an unknown option is answered: with the list of options."""
         try:
             status = decode_reply(reply).status

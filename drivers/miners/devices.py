@@ -68,7 +68,7 @@ class DeviceDialect(Struct, frozen=True):
     def conversation(self, step: str) -> Conversation | None:
         return None
 
-    def decode_answer(self, step: str, reply: bytes) -> Verdict:
+    def decode_answer(self, step: str, reply: bytes, seen: Seen | None = None) -> Verdict:
         try:
             status = decode_reply(reply).status
         except Garbled as fault:

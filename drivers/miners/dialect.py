@@ -16,7 +16,8 @@ so that a step costs one round trip. Without a poll some families cannot be told
 and the load is not armed. In observe (`account.writes` false) a poll opens nothing that only verbs need.
 
 An acknowledgement is not an effect: `ok` means that the miner took the verb, or is already in that state. A refusal
-that `passes` (a token that died) has the load polled at once and the verb repeated as soon as that poll brought news.
+that `passes` (a token that died) has the load polled at once, from nothing seen, and the verb repeated as soon as that
+poll brought news.
 
 Some families take a verb only within a *session* that has to be opened first: then set_requests() gives the request
 that opens it, and conversation() what is said from there on. Every request still has a connection of its own.
@@ -98,6 +99,7 @@ class Guarded(Struct, frozen=True, kw_only=True):
 
     account: Account = NOBODY
     control_port: int = 0
+    logs_on_to_read: bool = False  # its state cannot be read without a password: it logs on while observing, too
 
 
 class Seen(Struct, frozen=True):
@@ -189,8 +191,8 @@ class Dialect(Protocol):
         """What follows the answer to set_requests() where that only opens a session; None: nothing does."""
         ...
 
-    def decode_answer(self, step: str, reply: bytes) -> Verdict:
-        """What the last answer to what set_requests() or conversation() sent says."""
+    def decode_answer(self, step: str, reply: bytes, seen: Seen | None = None) -> Verdict:
+        """What the last answer to what set_requests() or conversation() sent says; `seen`: what it was made of."""
         ...
 
 

@@ -7,11 +7,12 @@ to work as it does; it is made from the server's and the count, so that the same
 
 import hashlib
 import re
+from collections.abc import Callable, Generator
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from drivers.miners.dialect import Account
-from drivers.miners.http import HttpReply
+from drivers.miners.dialect import Account, Heard, Request
+from drivers.miners.http import HttpReply, decode_http
 
 _PART = re.compile(r'(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
 _HASHES = {"MD5": hashlib.md5, "MD5-SESS": hashlib.md5, "SHA-256": hashlib.sha256, "SHA-256-SESS": hashlib.sha256}
@@ -76,3 +77,27 @@ def authorization(challenge: Challenge, account: Account, user: str, method: str
     if challenge.opaque:
         parts.append(f'opaque="{challenge.opaque}"')
     return "Authorization: Digest " + ", ".join(parts)
+
+
+def read_with(
+    challenge: Challenge | None, account: Account, user: str, method: str, path: str, make: Callable[[str], Request]
+) -> Generator[Request, Heard, tuple[HttpReply, Challenge | None]]:
+    """One request of a poll, answering what it is challenged with; `make` gets the header line, empty before any.
+
+    Returns the answer and the challenge to go on with, None when our password was not taken. A count is left out for
+    the verb that lies ready.
+    """
+    skip = 2
+    while True:
+        line = ""
+        if challenge is not None:
+            challenge = structs.replace(challenge, count=challenge.count + skip)
+            line = authorization(challenge, account, user, method, path)
+        heard = yield make(line)
+        reply = decode_http(heard.raw)
+        if reply.status != 401:
+            return reply, challenge
+        asked = challenge_of(reply)
+        if asked is None or (challenge is not None and skip == 1):
+            return reply, None
+        challenge, skip = asked, 1

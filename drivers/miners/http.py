@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from drivers.errors import Garbled
 from drivers.miners.cgminer import REPLY_BYTES_MAX, Section, decode_json
-from drivers.miners.dialect import Framing, Request
+from drivers.miners.dialect import Framing, Request, Verdict
 from drivers.miners.tolerant import Value
 
 _STATUS = re.compile(rb"HTTP/1\.[01] (\d{3})")
@@ -110,3 +110,16 @@ def rows(value: Value) -> list[Section]:
 def text(value: Value) -> str:
     """A string as it is, anything else as no string."""
     return value if isinstance(value, str) else ""
+
+
+def verdict(reply: HttpReply) -> Verdict | None:
+    """What the status of an answer to a verb says by itself; None when its body decides.
+
+    401 and 403 are a token or nonce that died, or a wrong password: a poll finds out which. After 5xx the verb may have
+    been done.
+    """
+    if reply.status in (401, 403):
+        return Verdict("refused", reply.words, passes=True)
+    if 400 <= reply.status < 500:
+        return Verdict("refused", reply.words, passes=reply.status == 429)
+    return None if 200 <= reply.status < 300 else Verdict("garbled", reply.words)

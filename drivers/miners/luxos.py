@@ -128,7 +128,7 @@ class LuxosDialect(Struct, frozen=True):
     def conversation(self, step: str) -> Conversation | None:
         return LuxosTalk(_ACTIONS[step])
 
-    def decode_answer(self, step: str, reply: bytes) -> Verdict:
+    def decode_answer(self, step: str, reply: bytes, seen: Seen | None = None) -> Verdict:
         """The answer to `curtail`, or the one to `logon` where that gave no session."""
         try:
             answer = decode_reply(reply)

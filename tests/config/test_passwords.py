@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.config import load
+from agent.config import ConfigErrors, load
 from agent.config.passwords import PasswordError, read_passwords
 from agent.translate import translate
 from drivers.miners.dialect import Account, Secret
@@ -42,7 +42,7 @@ def test_a_password_is_a_credential_of_systemd(tmp_path: Path, monkeypatch: pyte
     [
         ("none.pw", "No such file or directory; put the password alone into"),
         ("two.pw", "holds more than a password; put it there alone, on one line"),
-        ("credential:miners-a", "no credentials were given to this program; start it by systemd with LoadCredential"),
+        ("credential:miners-a", "/run/credentials/ballast-agent.service/miners-a: No such file or directory; put the"),
     ],
 )
 def test_a_password_that_cannot_be_read_says_where_and_how_to_mend_it(
@@ -58,8 +58,6 @@ def test_a_password_that_cannot_be_read_says_where_and_how_to_mend_it(
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_credential_cannot_name_a_file_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-
-    with pytest.raises(PasswordError, match="no credential has such a name"):
-        read_passwords(load(_site(tmp_path, "credential:../miners.pw")))
+def test_a_credential_cannot_name_a_file_elsewhere(tmp_path: Path) -> None:
+    with pytest.raises(ConfigErrors, match="not the name of a credential"):
+        load(_site(tmp_path, "credential:../miners.pw"))

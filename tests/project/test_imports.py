@@ -52,7 +52,7 @@ FOREIGN: dict[str, tuple[str, ...]] = {
     "aiomqtt": ("agent.uplink.mqtt", "hil"),
     "paho": ("agent.uplink.mqtt", "hil"),
     "pynvml": ("drivers.gpu",),
-    "cryptography": ("agent.uplink", "agent.cli", "hil"),
+    "cryptography": ("agent.uplink", "agent.cli", "hil", "drivers.miners.whatsminer"),
     "uvloop": ("agent.app", "agent.cli", "hil"),
     "rich": ("agent.cli", "hil"),
     "amqtt": ("hil",),

@@ -109,7 +109,7 @@ class WordDialect:
     def conversation(self, step: str) -> Conversation | None:
         return None
 
-    def decode_answer(self, step: str, reply: bytes) -> Verdict:
+    def decode_answer(self, step: str, reply: bytes, seen: Seen | None = None) -> Verdict:
         word = reply.decode().strip("\0")
         return Verdict("refused" if word == "busy" else word, f"said {word}", passes=word == "busy")
 

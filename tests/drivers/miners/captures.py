@@ -15,6 +15,11 @@ def replies(folder: Path) -> list[Path]:
     )
 
 
+def api_replies(folder: Path) -> list[Path]:
+    """Those of the cgminer API alone: bodies of HTTP interfaces and of API v3 hold no STATUS."""
+    return [path for path in replies(folder) if "-local" in path.parent.name or b"STATUS" in path.read_bytes()]
+
+
 def kept(name: str) -> bytes:
     """One reply of the repository's."""
     return (KEPT / name).read_bytes()

@@ -7,7 +7,7 @@ import pytest
 from drivers.errors import Garbled
 from drivers.miners.cgminer import Reply, decode_reply
 from drivers.miners.splitter import ReplySplitter
-from tests.drivers.miners.captures import KEPT, SHARED, replies
+from tests.drivers.miners.captures import KEPT, SHARED, api_replies, replies
 
 # What is no reply of this protocol, by the end of its path: bodies of HTTP interfaces that are no object.
 _OTHER = (
@@ -40,7 +40,7 @@ def _fed(raw: bytes, size: int) -> bytes:
     return splitter.held
 
 
-@pytest.mark.parametrize("path", replies(KEPT), ids=_name)
+@pytest.mark.parametrize("path", api_replies(KEPT), ids=_name)
 def test_a_recorded_reply_reads_the_same_whole_and_byte_by_byte(path: Path) -> None:
     raw = path.read_bytes()
 
@@ -64,7 +64,7 @@ def test_recordings_have_the_length_that_was_received(folder: str) -> None:
         assert len((KEPT / folder / name).read_bytes()) == int(length), name
 
 
-@pytest.mark.parametrize("path", [path for path in replies(KEPT) if path.name != _EMPTY], ids=_name)
+@pytest.mark.parametrize("path", [path for path in api_replies(KEPT) if path.name != _EMPTY], ids=_name)
 def test_a_reply_that_is_cut_anywhere_never_gives_other_values_than_the_whole_one(path: Path) -> None:
     raw = path.read_bytes().rstrip(b"\0\n ")
     whole = _values(decode_reply(path.read_bytes()))

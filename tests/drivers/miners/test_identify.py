@@ -47,7 +47,10 @@ def test_what_a_miner_calls_itself_names_its_family(raw: bytes, family: str) -> 
 
 
 def test_every_family_has_its_own_name_and_its_steps_from_low_to_high() -> None:
-    assert sorted(FAMILIES) == ["avalon", "bfgminer", "cgminer", "luxos"]
+    assert sorted(FAMILIES) == [
+        "antminer", "auradine", "auto", "avalon", "bfgminer", "bitaxe", "braiins", "cgminer", "epic", "hiveon", "luxos",
+        "mara", "unknown", "vnish", "whatsminer", "whatsminer-v3",
+    ]  # fmt: skip
     for name, dialect in FAMILIES.items():
         assert dialect.name == name
         shares = [step.share or 0.0 for step in dialect.steps]
