@@ -30,6 +30,7 @@ class Subcommand(Struct, frozen=True):
 
 SUBCOMMANDS: Final = (
     Subcommand("check", "agent.cli.check", "explain a site.toml, or every fault in it", "ballast check site.toml"),
+    Subcommand("scan", "agent.cli.scan", "find miners and what they are", "ballast scan 10.20.1.1-10.20.1.250"),
     Subcommand("run", "agent.cli.run", "the service: control the site", "ballast run site.toml"),
     Subcommand("gpud", "agent.cli.gpud", "the service beside the GPUs: read them, set limits", "ballast gpud"),
     Subcommand("status", "agent.cli.status", "what the running agent sees and does", "ballast status"),

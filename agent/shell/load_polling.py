@@ -12,7 +12,6 @@ as they can and never pile up. A poll that a volley ended tells nothing and is m
 """
 
 import asyncio
-import contextlib
 import heapq
 from collections.abc import Callable, Iterable
 from itertools import count
@@ -25,8 +24,9 @@ from agent.shell.clock import Clock
 from agent.shell.sink import LoadSink
 from agent.shell.volley import Target
 from drivers.errors import DeviceError, Garbled, Refused, Silent, Unreachable
-from drivers.miners.client import Exchanger, Shot
-from drivers.miners.dialect import Heard, Request, Seen, State
+from drivers.miners.client import Exchanger
+from drivers.miners.dialect import Seen, State
+from drivers.miners.polls import run_poll
 
 CHECKS_S = (1.0, 2.0, 5.0, 15.0)
 AT_ONCE_MAX = 32
@@ -35,7 +35,6 @@ _GIVE_WAY_S = 0.005
 _NS_PER_S = 1_000_000_000
 _NEVER_NS = -1
 _REGULAR_NS = -2
-_FAILURES: dict[str, type[Silent] | type[Unreachable]] = {"silent": Silent, "unreachable": Unreachable}
 _OUTCOMES: dict[type[DeviceError], Outcome] = {
     Silent: Outcome.SILENT,
     Unreachable: Outcome.UNREACHABLE,
@@ -148,10 +147,11 @@ class LoadPoller:
             self._room.release()
 
     async def _ask(self, turn: _Turn) -> None:
-        load = turn.target.load
-        asked_ns = self._clock.monotonic_ns()
+        target, clock_ns = turn.target, self._clock.monotonic_ns
+        load, asked_ns = target.load, clock_ns()
         try:
-            state = await self._read(turn, asked_ns)
+            poll = target.dialect.poll(turn.seen, asked_ns)
+            state = await run_poll(poll, self._exchanger.ask, clock_ns, load, target.host, target.port)
         except DeviceError as error:
             self._sink.load_failed(load, _OUTCOMES[type(error)], error.detail)
             return
@@ -161,24 +161,6 @@ class LoadPoller:
         turn.seen = state.seen
         self._writes.seen(load, state, asked_ns)
         self._sink.load_read(load, state, asked_ns)
-
-    async def _read(self, turn: _Turn, asked_ns: int) -> State | None:
-        """What the load's poll comes to, its requests asked one after the other; None when a volley ended it."""
-        target, failed = turn.target, None
-        poll = target.dialect.poll(turn.seen, asked_ns)
-        heard: Heard | None = None
-        with contextlib.closing(poll):
-            while True:
-                try:
-                    request = poll.throw(failed) if failed else next(poll) if heard is None else poll.send(heard)
-                except StopIteration as done:
-                    state: State = done.value
-                    return state
-                answer = await self._exchanger.ask(_shot(target, request))
-                if answer.outcome == "preempted":
-                    return None
-                failed = None if answer.outcome == "ok" else _FAILURES[answer.outcome]("", answer.detail)
-                heard = Heard(answer.reply, self._clock.monotonic_ns())
 
     def _turned_away(self, load_id: str) -> None:
         turn = self._turns[load_id]
@@ -195,20 +177,6 @@ class LoadPoller:
         heapq.heappush(self._due, (due_ns, next(self._number), turn, sent_ns))
         if self._due[0][0] == due_ns:
             self._sooner.set()
-
-
-def _shot(target: Target, request: Request) -> Shot:
-    """One read of a poll."""
-    port = request.port or target.port
-    return Shot(
-        target.load,
-        target.host,
-        port,
-        request.raw,
-        hedge=False,
-        framing=request.framing,
-        answer_ns=request.answer_ns,
-    )
 
 
 def _slot_after(now_ns: int, first_ns: int, period_ns: int) -> int:
