@@ -9,7 +9,7 @@ from tests.sim.chaos import site_of, storm
 from tests.sim.world import World
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [3, 7, 9, 11])
 def test_what_was_decided_in_a_storm_comes_out_the_same(seed: int, tmp_path: Path) -> None:
     with World(seed, site_of(seed)) as world:
         world.run(storm)
