@@ -147,6 +147,7 @@ def test_replay_with_rules_prints_both_and_that_the_plant_does_not_answer(
 
     assert "8 loads, 25." in said
     assert "nothing" in said
+    assert "They part at 2027-01-03 18:30:" in said
     assert "The plant did not answer to the new decisions" in said
     assert told["sheds"][0]["did"]["loads"] == 8
     assert "The plant did not answer" in told["note"]

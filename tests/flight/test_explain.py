@@ -122,7 +122,7 @@ def test_without_an_event_the_command_lists_them(flights: Path, capsys: pytest.C
     assert {row["id"]: row["rule"] for row in listed} == known(flights)
 
 
-@pytest.mark.parametrize(("event", "why"), [("99", "no event in"), ("01", "events begin with")])
+@pytest.mark.parametrize(("event", "why"), [("99", "no flight tells of"), ("01", "events begin with")])
 def test_an_event_that_is_not_there_or_not_one_alone_is_refused(
     flights: Path, capsys: pytest.CaptureFixture[str], event: str, why: str
 ) -> None:
