@@ -16,6 +16,8 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+from hil.plc import Shown
+
 if TYPE_CHECKING:
     from hil.rig import Rig
 
@@ -29,6 +31,7 @@ class Drain:
         self._rig = rig
         self._on: dict[str, bool] = {}
         self._limits_ns = 0
+        self._told: dict[str, Shown] = {}  # each tank's newest round that was told
 
     def __call__(self) -> dict[str, Any]:
         """All of it since the last call."""
@@ -79,11 +82,14 @@ class Drain:
         return told
 
     def _rounds(self, tank: str) -> list[list[Any]]:
-        rounds, told = self._rig.field.plcs[tank].rounds, []
-        while len(rounds) > 1:
-            one = rounds.popleft()
-            told.append([one.changed_ns, one.served_ns, *(one.values.get(point) for point in _SHOWN)])
-        return told
+        """Once they are past, or were served: the newest stays in its place, since the PLC compares with it."""
+        rounds = self._rig.field.plcs[tank].rounds
+        past = [rounds.popleft() for _ in range(len(rounds) - 1)]
+        past += [one for one in rounds if one.served_ns is not None]
+        new = [one for one in past if one is not self._told.get(tank)]
+        if new:
+            self._told[tank] = new[-1]
+        return [[one.changed_ns, one.served_ns, *(one.values.get(point) for point in _SHOWN)] for one in new]
 
     def _switching(self, name: str) -> dict[str, Any]:
         plc = self._rig.field.switchgears[name]

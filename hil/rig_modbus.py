@@ -1,11 +1,12 @@
 """A small Modbus TCP client of the rig's own: it reads real meters and switches real relays.
 
 Written from the Modbus Application Protocol V1.1b3 and the Messaging on TCP/IP guide; it shares nothing with the driver
-under test. One request at a time on one connection, which is made anew when it broke.
+under test. One request at a time on one connection, which is made anew when it broke; several threads may ask.
 """
 
 import socket
 import struct
+import threading
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Self
@@ -34,6 +35,7 @@ class ModbusClient:
         self._wait_s = wait_s
         self._transaction = 0
         self._socket: socket.socket | None = None
+        self._turn = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -64,11 +66,12 @@ class ModbusClient:
 
     def ask(self, pdu: bytes) -> bytes:
         """The answer's PDU; ModbusRefused on an exception, another OSError when there is none."""
-        try:
-            answer = self._exchange(pdu)
-        except OSError:
-            self.close()
-            raise
+        with self._turn:
+            try:
+                answer = self._exchange(pdu)
+            except OSError:
+                self.close()
+                raise
         if answer[0] == pdu[0] | 0x80 and len(answer) == 2:
             raise ModbusRefused(f"{self._where} refuses function {pdu[0]} with code {answer[1]}")
         return answer

@@ -42,6 +42,7 @@ class Contest(Struct, frozen=True):
     poll_s: int = 60  # of one miner: every miner is read after each volley anyway
     limits: tuple[Limit, ...] = ()
     near: bool = True  # whether it has to come near to the floor
+    wakes: bool = False  # rounds.settle
     stopped_s: float = 0.009  # half of the time is not enough at 8,000 miners: it waits for them that long anyway
     run_s: float = 0.003
 
@@ -55,11 +56,31 @@ class Contest(Struct, frozen=True):
 
 
 VOLLEYS = Contest("volleys", volley)
-# After a raise whose answer was lost a miner is read twice before it is raised again.
-LOSS = Contest("loss", volley, "hedged", poll_s=5, limits=(Limit(99, 250.0),))
+# A miner whose raise came to nothing known is read twice before anything is made of it.
+LOSS = Contest("loss", volley, "hedged", poll_s=3, wakes=True, limits=(Limit(99, 250.0),))
 # The miners behind a contactor are read again only when their time has come.
-COIL = Contest("coil", coil, "coil", "contactor", 2, (Limit(99, 30.0), Limit(99.9, 60.0)), False, 0.09, 0.01)
-TANK = Contest("tank", tank, "tank", "tank", 10, (Limit(99, 300.0),), False, 0.9, 0.1)
+COIL = Contest(
+    "coil",
+    coil,
+    floor="coil",
+    plc="contactor",
+    poll_s=2,
+    limits=(Limit(99, 30.0), Limit(99.9, 60.0)),
+    near=False,
+    stopped_s=0.09,
+    run_s=0.01,
+)
+TANK = Contest(
+    "tank",
+    tank,
+    floor="tank",
+    plc="tank",
+    poll_s=10,
+    limits=(Limit(99, 300.0),),
+    near=False,
+    stopped_s=0.9,
+    run_s=0.1,
+)
 
 
 def contest(one: Contest, folder: Path, dialect: str, miners: int, rounds: int, *, floor_only: bool) -> list[Verdict]:
@@ -79,7 +100,7 @@ def contest(one: Contest, folder: Path, dialect: str, miners: int, rounds: int, 
         print(f"  agent uses {subject.cpu_percent(CPU_S):.0f} % of a core at 50 polls a second", flush=True)
         ours, floors = [], []
         for number in range(1, rounds + 1):
-            ours.append(of_ours(one.timed, fleet, subject))
+            ours.append(of_ours(one.timed, fleet, subject, wakes=one.wakes))
             floors.append(of_floor(one.timed, floor_fleet, floor))
             print(f"  {one.name} {number}: ours {ours[-1].last:.1f} ms, floor {floors[-1].last:.1f} ms", flush=True)
         print(f"{HEADING}\n{row('ours', ours)}\n{row('floor', floors)}")
@@ -109,5 +130,5 @@ def of_slowed(one: Contest, fleet: Fleet, subject: Subject) -> Volley:
     """One round of an agent that is slow until the last is told."""
     with Slowed(subject, one.stopped_s, one.run_s):
         timing = one.timed(fleet, fleet.miners)
-    settle(fleet, subject)
+    settle(fleet, subject, wakes=one.wakes)
     return timing

@@ -60,23 +60,29 @@ def tank(fleet: Fleet, miners: int) -> Volley:
     return Volley(0.0, (told.first_ns - due_ns) / 1e6, (told.last_ns - due_ns) / 1e6, told.count, told.verbs)
 
 
-def settle(fleet: Fleet, subject: Subject, share: float = 1.0) -> None:
-    """Returns once everything of ours is on and armed again; acknowledges a tank that has returned too often."""
+def settle(fleet: Fleet, subject: Subject, *, share: float = 1.0, wakes: bool = False) -> None:
+    """Returns once everything of ours is on and armed again; acknowledges a tank that has returned too often.
+
+    With `wakes`, miners that never heard that they were raised are woken without a wire: where packets are lost the
+    agent would give each of them its time to boot before it tells it again.
+    """
     until_s = time.monotonic() + SETTLE_S_MAX
     while (on := fleet.wait_on(_LATCHED_S)) < fleet.miners:
         if time.monotonic() > until_s:
             raise BenchError(f"{on} of {fleet.miners} are back after {SETTLE_S_MAX:g} s: {subject.situation()}")
         subject.acknowledge()
+        if wakes:
+            fleet.wake()
     subject.wait_armed(share, SETTLE_S_MAX)
 
 
-def of_ours(timed: Round, fleet: Fleet, subject: Subject) -> Volley:
+def of_ours(timed: Round, fleet: Fleet, subject: Subject, *, wakes: bool = False) -> Volley:
     """One round of the agent's."""
     try:
         timing = timed(fleet, fleet.miners)
     except BenchError as error:
         raise BenchError(f"{error}: {subject.situation()}") from error
-    settle(fleet, subject)
+    settle(fleet, subject, wakes=wakes)
     return timing
 
 

@@ -37,7 +37,7 @@ def hung(folder: Path, miners: int, rounds: int) -> list[Verdict]:
         sick: list[Volley] = []
         for _ in range(rounds):
             sick.append(volley(fleet, miners - lost))
-            settle(fleet, subject, 1.0 - HUNG_SHARE)
+            settle(fleet, subject, share=1.0 - HUNG_SHARE)
         print(row("in trouble", sick), flush=True)
     return [
         complete(sick, miners - lost),

@@ -14,7 +14,8 @@ from random import Random
 
 from msgspec import Struct
 
-from hil.soak.mischief import MISCHIEF, Mischief
+from hil.soak.mischief import MISCHIEF
+from hil.soak.mischief.kinds import Mischief
 from hil.soak.site import Rules
 
 EVERY_S = 45.0

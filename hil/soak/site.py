@@ -1,12 +1,12 @@
 """The shipped example site on stand-ins: docs/site.example.toml with addresses of the loopback in place of its own.
 
 What changes, and nothing else: addresses and paths; `control` and the rule's `arm` to act; the serial line's parity,
-which a pseudo terminal does not have; and what is not yet supported is left out (NOT_YET, printed by every run). A
-*brisk* site has the example's long times made short as well (BRISK), so that a run of minutes sees returns and a silent
-meter has to lower something.
+which a pseudo terminal does not have; and the broker's TLS. A *brisk* site has the example's long times made short as
+well (BRISK), so that a run of minutes sees returns and a silent meter has to lower something.
 """
 
 import csv
+import os
 import re
 import subprocess
 import tomllib
@@ -31,8 +31,6 @@ GPUS = 4
 _NET = "10.20"  # of the example's addresses
 _LPM_PER_KW = 1.4  # water that warms by 10 C: 60 / (4.18 * 10)
 
-_REFUSED = re.compile(r":(?P<line>\d+) (?P<what>.*?)(?: = .*)?: not yet supported")
-_KEY = re.compile(r"\w+ = ")
 _PLAIN = ("ca", "cert", "key")  # of [mqtt]: a broker on the loopback has no TLS
 
 BRISK = {
@@ -102,6 +100,7 @@ class SoakSite:
         self.state = folder / "state"
         self.socket = self.state / "ballast.sock"
         self.gpud_socket = folder / "gpud.sock"
+        self.credentials = folder / "credentials"  # what a service's would be
         self._brisk = brisk
         self._broker_port = broker_port
         with (DOCS / "miners-a.csv").open(encoding="utf-8") as inventory:
@@ -115,7 +114,6 @@ class SoakSite:
         self.flow_lpm = round(_LPM_PER_KW * sum(self.rated_w.values()) / 1e3)
         self.rig = RigProcess(self._rig(seed))
         self.rules: Rules
-        self.left_out: list[str] = []  # not yet supported
         self.agent_key = b""
 
     def write(self) -> None:
@@ -124,18 +122,23 @@ class SoakSite:
             writer = csv.DictWriter(inventory, self.rows[0].keys())
             writer.writeheader()
             writer.writerows(self.rows)
-        self.agent_key = Key(self.folder / "agent.pem").raw
+        self.credentials.mkdir()
+        self.agent_key = Key(self.credentials / "agent-key").raw
         text = self._text((DOCS / "site.example.toml").read_text(encoding="utf-8"))
-        self.file.write_text(text, encoding="utf-8")
-        text, self.left_out = supported_text(text, self._check())
         self.file.write_text(text, encoding="utf-8")
         if wrong := self._check():
             raise SoakError(f"the agent does not take the site:\n{wrong}")
         self.rules = rules_of(text)
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the agent is started with."""
+        return os.environ | {"CREDENTIALS_DIRECTORY": str(self.credentials)}
+
     def _check(self) -> str:
         """What `ballast check` finds wrong; empty where it accepts it."""
-        checked = subprocess.run([ballast(), "check", str(self.file)], capture_output=True, text=True, check=False)
+        command = [ballast(), "check", str(self.file)]
+        checked = subprocess.run(command, capture_output=True, text=True, check=False, env=self.environment)
         return checked.stdout + checked.stderr if checked.returncode else ""
 
     def _text(self, text: str) -> str:
@@ -148,7 +151,6 @@ class SoakSite:
             ("mqtts://broker.example.net:8883", f"mqtt://127.0.0.1:{self._broker_port}"),
             ("/var/lib/ballast", str(state)),
             ("/etc/ballast/keyring.json", str(self.folder / "keyring.json")),
-            ('"credential:agent-key"', f'"{self.folder / "agent.pem"}"'),
             ('control = "observe"', 'control = "act"'),
             ('arm = "observe"', 'arm = "act"'),
         ):
@@ -184,22 +186,6 @@ class SoakSite:
             wander_w=500.0,
             seed=seed,
         )
-
-
-def supported_text(text: str, told: str) -> tuple[str, list[str]]:
-    """The text without what `ballast check` told to be not yet supported, by its line; and what that was."""
-    lines, names = text.splitlines(), list[str]()
-    for found in _REFUSED.finditer(told):
-        number, what = int(found["line"]) - 1, found["what"]
-        names.append(what)
-        if not _KEY.match(lines[number]):  # a table's head
-            while number < len(lines) and lines[number]:
-                lines[number], number = "", number + 1
-        elif "." in what.split()[-1]:
-            lines[number] = re.sub(rf",? {what.rpartition('.')[2]} = [^,}}]+", " ", lines[number])
-        else:
-            lines[number] = ""
-    return "\n".join(lines) + "\n", names
 
 
 def brisk_text(text: str) -> str:

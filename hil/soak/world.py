@@ -1,7 +1,6 @@
 """The site's programs, and what is done to them: agent, gpud, broker, stand-ins, and people with the command line."""
 
 import asyncio
-import os
 import subprocess
 import time
 from typing import Any
@@ -50,7 +49,7 @@ class World:
         """`ballast run` or `ballast gpud`, unless it runs."""
         if program in self.programs:
             return
-        folder, environment = self.site.folder, dict(os.environ)
+        folder, environment = self.site.folder, self.site.environment
         if program == "agent":
             command = [ballast(), "run", str(self.site.file), "--uncommissioned"]
         else:

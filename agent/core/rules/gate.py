@@ -5,7 +5,9 @@ alive           some fast register changed within five refreshes; a meter that r
 voltage         between 0.5 and 1.3 of nominal on two phases: a dead bus reports plausible-looking nonsense
                 (Toledo 2025-04-28 kept on sliding from 47.4 Hz for an hour with no voltage)
 range           45 to 65 Hz
-slope           at most 10 Hz/s, the newest against the newest distinct refresh at least 100 ms older; it never waits
+slope           at most 10 Hz/s: the newest frequency against that of the newest refresh at least 100 ms older than when
+                it was first shown; it never waits. A frequency that a slow meter goes on showing is compared with what
+                came before it, not with itself, until it has stood for five refreshes
 
 Frequencies are rounded to 1 mHz first: a 32-bit float cannot hold 49.5 and 59.7 equally well.
 """
@@ -22,6 +24,7 @@ SLOPE_HZ_PER_S_MAX = 10.0
 SLOPE_NS_MIN = 100 * NS_PER_MS
 VOLTAGE_PU_MIN, VOLTAGE_PU_MAX = 0.5, 1.3
 PHASES_MIN = 2
+STOOD_REFRESHES = 5
 
 
 class Gated(Struct, frozen=True):
@@ -58,10 +61,24 @@ def gate(keys: MeterKeys, refreshes: tuple[Refresh, ...], image: Image, now_ns: 
     hz = round(hz, 3)
     if not HZ_MIN <= hz <= HZ_MAX:
         return ABSURD
-    taken_ns = image.points[keys.frequency].taken_ns
+    return _unless_steep(hz, image.points[keys.frequency].taken_ns, refreshes)
+
+
+def _unless_steep(hz: float, taken_ns: int, refreshes: tuple[Refresh, ...]) -> Gated:
+    shown_ns, stood = taken_ns, 0
+    other: Refresh | None = None  # the newest that shows something else
     for refresh in reversed(refreshes):
-        older_ns = taken_ns - refresh.taken_ns
-        if older_ns >= SLOPE_NS_MIN and refresh.frequency_hz is not None:
+        if refresh.frequency_hz is None:
+            continue
+        if other is None and round(refresh.frequency_hz, 3) == hz:
+            shown_ns, stood = refresh.taken_ns, stood + 1
+            if stood >= STOOD_REFRESHES:
+                return Gated(hz)
+            continue
+        other = refresh
+        older_ns = shown_ns - refresh.taken_ns
+        if older_ns >= SLOPE_NS_MIN:
             slope = abs(hz - refresh.frequency_hz) * NS_PER_S / older_ns
             return STEEP if slope > SLOPE_HZ_PER_S_MAX else Gated(hz)
-    return UNPROVEN
+    # Nothing else was ever shown: a crossing is still to come, and needs only that there was something before it.
+    return Gated(hz) if other is None and taken_ns - shown_ns >= SLOPE_NS_MIN else UNPROVEN

@@ -94,9 +94,8 @@ def judge_ramp_at_the_plant(trace: Trace) -> Judged:
             continue
         there = truths(trace, first.at_ns, first.at_ns + window_ns)
         stirred = trace.during(
-            *(first.at_ns - _UNTOUCHED_NS, first.at_ns + window_ns),
-            *("over limit", "miners dark", "miners move", "switchgear", "interlock", "liars", "gpu", "miners lie"),
-            *("panel",),
+            *(first.at_ns - round(_CLIMB_S * S), first.at_ns + window_ns),
+            *("over limit", "miners dark", "miners move", "switchgear", "interlock", "liars", "miners lie"),
         )
         closed = any(
             turn.on and first.at_ns - window_ns <= turn.at_ns <= first.at_ns + window_ns for turn in trace.poles

@@ -21,7 +21,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Yard]:
     figures = Figures(id="troubles", shed_kw=EVERYTHING_KW, limit_kw=70.0)
     with Yard(tmp_path_factory.mktemp("troubles"), figures, gpud=True) as made:
         made.start()
-        made.eventually("all is in the ladder", lambda: made.status()["armed"] == GPUS + len(made.miners))
+        made.eventually("all is in the ladder", lambda: made.status().get("armed") == GPUS + len(made.miners))
         made.eventually("GPUs at full", lambda: gpu_states(made) == {"full"})
         made.rig.do("clear")
         yield made

@@ -70,6 +70,8 @@ class Yard(Site):
         if self._with_gpus and self._gpud is None:
             self.start_gpud()
         super().start(settled=settled)
+        if self._with_gpus and settled:  # it begins anew once it knows them
+            self.eventually("the GPUs are heard", lambda: self._gpus_heard() == GPUS)
 
     # --- gpud ---------------------------------------------------------------------------------------------------------
 
@@ -83,6 +85,9 @@ class Yard(Site):
         if self._gpud is not None:
             self._gpud.kill()
             self._gpud = None
+
+    def _gpus_heard(self) -> int:
+        return sum(row["kind"] == "gpu" for row in self.status().get("devices", ()))
 
     def kill_gpu_worker(self) -> None:
         """kill -9 of gpud's NVML worker alone."""

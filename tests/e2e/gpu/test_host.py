@@ -47,7 +47,7 @@ def test_a_cut_reaches_the_board_also_through_a_gpud_that_was_killed(driver: Fak
         )
         running = asyncio.create_task(host.run())
         await until(lambda: len(ears.read) == 4 and not ears.failed)
-        assert {state.step for state in ears.read.values()} == {"full"}
+        await until(lambda: {state.step for state in ears.read.values()} == {"full"})
 
         assert host.fire([Setpoint(load.load, "floor", 350.0) for load in loads]) == ()
         await until(lambda: {state.step for state in ears.read.values()} == {"floor"})

@@ -3,6 +3,7 @@
 import struct
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,13 @@ def test_a_meter_is_read_by_its_layout(meter: int) -> None:
         values = read_quantities(client, load_layout("janitza-umg604"), ("watts", "hertz"))
 
     assert values == pytest.approx({"watts": 45_500.0, "hertz": 49.93}, rel=1e-6)
+
+
+def test_several_threads_may_read_one_meter(meter: int) -> None:
+    with ModbusClient(f"tcp://127.0.0.1:{meter}", 1) as client, ThreadPoolExecutor(4) as pool:
+        read = list(pool.map(lambda _: client.read_registers("holding", 1369, 2), range(400)))
+
+    assert len(set(read)) == 1
 
 
 def test_a_refusal_is_no_silence(meter: int) -> None:
