@@ -40,6 +40,8 @@ def main(arguments: argparse.Namespace) -> int:
     """Tells one event, or lists them; 1 when there is none of this name."""
     try:
         paths = _paths(arguments)
+        if arguments.event is not None:
+            paths = [path for path in paths if _mentions(path, arguments.event.upper())]
         known = _events(paths)
     except ConfigErrors as errors:
         print(errors, file=sys.stderr)
@@ -52,7 +54,7 @@ def main(arguments: argparse.Namespace) -> int:
         return EXIT_OK
     named = [name for name in known if name.startswith(arguments.event.upper())]
     if len(named) != 1:
-        what = f"{len(named)} events begin with" if named else f"no event in {len(paths)} flights begins with"
+        what = f"{len(named)} events begin with" if named else "no flight tells of an event that begins with"
         print(f"{what} {arguments.event!r}; `ballast explain` lists those there are", file=sys.stderr)
         return EXIT_FAILED
     sentences = _tell(named[0], paths)
@@ -85,14 +87,19 @@ def _events(paths: Sequence[Path]) -> dict[str, Known]:
     return found
 
 
+def _mentions(path: Path, text: str) -> bool:
+    """Whether a flight may tell of it: a text stands in it as it is. One that is damaged may."""
+    try:
+        return any(text.encode() in block.payload for block in Flight(path).blocks())
+    except Damaged:
+        return True
+
+
 def _tell(event: str, paths: Sequence[Path]) -> list[Sentence]:
     teller = Teller(event)
     sentences: list[Sentence] = []
     for path in paths:
         try:
-            flight = Flight(path)
-            if not any(event.encode() in block.payload for block in flight.blocks()):
-                continue
             flight = Flight(path)
             teller.begin(flight.head.boot, _scene(flight))
             for placed in flight.entries():

@@ -135,8 +135,13 @@ def _compare(flight: Flight, was: Scene, other: Scene, *, as_json: bool) -> int:
         ("at", "rule", "circuit", "did", "would have"),
         [_cells(row) for row in rows],
     )
+    part = next((row for row in rows if row.did != row.would), None)
     if not rows:
-        print("Neither shed anything.\n")
+        print("Neither shed anything.")
+    elif part is None:
+        print("These rules would have done the same.")
+    else:
+        print(f"They part at {instant(part.now_ns, part.wall_ms)}.")
     print("\n".join(_UNANSWERED))
     return EXIT_OK
 

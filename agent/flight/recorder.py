@@ -20,6 +20,7 @@ import asyncio
 import errno
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -94,6 +95,7 @@ class Recorder:
         self._durable = Durable()
         self._ring: deque[_Segment] = deque()
         self._file: File | None = None
+        self._path: Path | None = None
         self._file_bytes = 0
         self._not_before_ns = 0
         self._trouble = ""
@@ -226,6 +228,9 @@ class Recorder:
                 self._close()
         except OSError as error:
             self._close()
+            if self._path is not None and not self._file_bytes:
+                with suppress(OSError):
+                    self._disk.remove(self._path)
             self._not_before_ns = now_ns + AGAIN_NS
             known, self._trouble = self._trouble, error.strerror or str(error)
             told = f"what happens is not recorded on the disk: {self._folder}: {self._trouble}"
@@ -277,8 +282,9 @@ class Recorder:
             self._disk.remove(self._folder / name)
             del sizes[name]
         number = 1 + max((int(name[:6]) for name in names if name[:6].isdigit()), default=0)
-        self._file = self._disk.open_append(self._folder / f"{number:06}-{_utc(wall_ms)}{SUFFIX}")
+        self._path = self._folder / f"{number:06}-{_utc(wall_ms)}{SUFFIX}"
         self._file_bytes = 0
+        self._file = self._disk.open_append(self._path)
         self._append(pack(encode(replace(self._head, made_ns=now_ns, made_ms=wall_ms))))
 
     def _append(self, block: bytes) -> None:

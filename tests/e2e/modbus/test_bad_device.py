@@ -375,6 +375,7 @@ def test_a_gateway_with_a_number_of_its_own_is_understood(tell_gateway: Callable
 
 def test_a_late_answer_of_such_a_gateway_is_not_the_next_ones(tell_gateway: Callable[..., None]) -> None:
     async def story(device: BadDevice, link: Link) -> None:
+        await good(link)
         asked: list[Request] = []
         device.turns.append(lambda request: asked.append(request) or [])  # type: ignore[func-returns-value]
         assert type(await bad(link, SHORT_S, at=500)) is Silent
@@ -383,7 +384,7 @@ def test_a_late_answer_of_such_a_gateway_is_not_the_next_ones(tell_gateway: Call
         await good(link, 1000)
 
         assert device.connections == 1
-        assert len(device.requests) == 2
+        assert len(device.requests) == 3
 
     tell_gateway(story)
 
@@ -392,10 +393,11 @@ def test_after_an_answer_of_such_a_gateway_that_never_came_the_connection_is_dro
     tell_gateway: Callable[..., None],
 ) -> None:
     async def story(device: BadDevice, link: Link) -> None:
+        await good(link)
         assert type(await bad(link, SHORT_S, at=500)) is Silent
 
         await good_again(link)
 
         assert device.connections == 2
 
-    tell_gateway(story, silent)
+    tell_gateway(story, well, silent)

@@ -9,6 +9,7 @@ from tests.sim.judges.devices import PlcSeen, TankRules
 from tests.sim.judges.outside import NS_PER_S, Asks, Fault, Life, Outside, Talk, sent_at
 
 STARTED_NS = 10 * NS_PER_S
+REACH_NS = 16 * NS_PER_S  # an Avalon that was told at the trip before this one is still on its way down
 TOLD_WITHIN_NS = NS_PER_S  # from the bound to the last verb: polls, a beat, lost SYNs
 STOPPED_NS = 2_100_000_000  # a program that stands still for 2 s counts as silent from then on
 EARLY_NS = 500_000_000  # two polls, and the longest that an answer takes
@@ -98,7 +99,7 @@ def judge_tank_trip_lowers_its_loads(outside: Outside) -> list[Fault]:
                 continue
             outside.judged["tank_trip_lowers_its_loads"] += 1
             asked = outside.told(
-                talk.load for talk in outside.talks if _lowers(talk) and from_ns - NS_PER_S <= talk.opened_ns <= by_ns
+                talk.load for talk in outside.talks if _lowers(talk) and from_ns - REACH_NS <= talk.opened_ns <= by_ns
             )
             for load in tank.loads:
                 if load in asked or _is_down(outside, load, by_ns) or outside.is_local(load, from_ns):
