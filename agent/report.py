@@ -64,7 +64,9 @@ class Sampler:
             values[0] = seen.watts
             values[on_at - 2] = said.hash_rate_ths if said is not None else None
             values[on_at - 1] = said.temperature_c if said is not None else None
-            values[on_at] = None if seen.step is None else float(seen.step != self._tree.loads[load].steps[0].name)
+            steps = self._tree.loads[load].steps
+            lowest = steps[0].name if len(steps) > 1 else "off"  # of a load that is only read
+            values[on_at] = None if seen.step is None else float(seen.step != lowest)
             values[on_at + 1] = None if seen.watts is None else float(seen.measured)
             rows.append(Row(load, seen.taken_ns, tuple(values)))
         return rows

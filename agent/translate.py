@@ -57,7 +57,7 @@ def translate(
     models = {meter.id: meter.profile for meter in file.meters} | {plc.id: plc.profile for plc in file.plcs}
     strings: dict[tuple[str, str], list[str]] = {}
     for table in file.miners:
-        dialect = speak(table.family, _account(file, table, passwords), table.control_port)
+        dialect = _dialect(file, table, passwords)
         for miner in table.hosts:
             name = table.load_id(miner)
             tank = miner.tank or table.cooling
@@ -97,13 +97,12 @@ def translate(
     )
 
 
-def _account(file: SiteFile, table: MinersTable, passwords: Mapping[str, Secret] | None) -> Account:
-    """With what the operator lets us into the miners of one table."""
-    if passwords is not None:
-        password = passwords.get(table.id)
-    else:
-        password = None if table.password is None else Secret()
-    return Account(table.user or "", password, file.site.control == "act", table.unverified_control)
+def _dialect(file: SiteFile, table: MinersTable, passwords: Mapping[str, Secret] | None) -> Dialect:
+    """How the miners of one table are spoken to."""
+    if passwords is None:
+        return table.dialect(acts=file.site.control == "act")
+    account = Account(table.user or "", passwords.get(table.id), file.site.control == "act", table.unverified_control)
+    return speak(table.family, account, table.control_port)
 
 
 def _is_plc(file: SiteFile, name: str | None) -> bool:

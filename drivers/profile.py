@@ -242,10 +242,10 @@ def inverted(profile: Profile) -> Profile:
 def wired(profile: Profile, names: Mapping[str, str]) -> Profile:
     """A PLC as one site has it: bits by the site's names (name -> bit), and the heartbeat's registers among the points.
 
-    A bit that the site does not name keeps the profile's name.
+    A bit that the site does not name keeps the profile's name; a name for a bit that there is not is no bit.
     """
     own = {bit.name: bit for bit in profile.bits}
-    named = [msgspec.structs.replace(own[bit], name=name) for name, bit in names.items()]
+    named = [msgspec.structs.replace(own[bit], name=name) for name, bit in names.items() if bit in own]
     unnamed = [bit for bit in profile.bits if bit.name not in names.values()]
     bits = sorted((*named, *unnamed), key=lambda bit: (bit.table, bit.at, bit.bit))
     points = sorted((*profile.points, *_life_signs(profile.heartbeat)), key=lambda point: point.first)

@@ -12,6 +12,7 @@ from ipaddress import ip_address
 from agent.cli import EXIT_CONFIG, EXIT_FAILED, EXIT_OK
 from agent.cli.asking import NoAgent, ask_status, socket_paths
 from agent.cli.forecast import CircuitRow, Forecast, RuleRow, Rung, forecast
+from agent.cli.miners import logs_on_to_read
 from agent.cli.print_equipment import print_equipment
 from agent.cli.printing import kw, print_json, print_table, seconds
 from agent.cli.status import print_ladder
@@ -155,6 +156,11 @@ def _budget_cells(name: str, budget: Budget) -> tuple[str, ...]:
 
 
 def _print_writes(file: SiteFile) -> None:
-    """What is written to devices though nothing is done: the families of this version are all read without a logon."""
-    if file.site.control == "observe":
+    """What is written to devices though nothing is done: logons, where a family tells nothing without one."""
+    if file.site.control != "observe":
+        return
+    logons = [table.id for table in file.miners if table.password is not None and logs_on_to_read(table)]
+    if logons:
+        print(f"Written to devices while it observes: logons to read {', '.join(logons)}; no heartbeat, no session.\n")
+    else:
         print("Written to devices while it observes: nothing; no heartbeat, no session, no logon.\n")

@@ -127,8 +127,8 @@ def ladder(tree: Tree, circuit: str) -> tuple[Rung, ...]:
     rungs: list[Rung] = []
     sum_w = 0.0
     for load in tree.shed_order:
-        if circuit not in tree.path[load.circuit]:
-            continue
+        if circuit not in tree.path[load.circuit] or len(load.steps) == 1:
+            continue  # elsewhere, or only read
         below = load.steps[0]
         worth_w = load.steps[-1].watts - below.watts
         sum_w += worth_w
@@ -155,7 +155,7 @@ def _circuits(file: SiteFile) -> tuple[CircuitRow, ...]:
     loads: dict[str, int] = {}
     for miners in file.miners:
         at = miners.circuit
-        asleep_kw[at] = asleep_kw.get(at, 0.0) + len(miners.hosts) * miners.sleep_w / 1000
+        asleep_kw[at] = asleep_kw.get(at, 0.0) + miners.asleep_kw
         rated_kw[at] = rated_kw.get(at, 0.0) + sum(host.rated_w for host in miners.hosts) / 1000
         loads[at] = loads.get(at, 0) + len(miners.hosts)
     floors = floors_kw(file.circuits, asleep_kw)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from agent.cli.forecast import Forecast
+from agent.cli.miners import warnings_of_miners
 from agent.config import SiteFile
 from drivers.profile import load_profile
 
@@ -23,6 +24,7 @@ def warnings_of(file: SiteFile, forecast: Forecast) -> Iterator[str]:
     yield from _rules(file, forecast)
     yield from _meters(file)
     yield from _equipment(file, forecast)
+    yield from warnings_of_miners(file)
     yield from _unverified(file)
     yield from _uplink(file)
 

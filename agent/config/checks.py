@@ -194,7 +194,7 @@ def _check_limits(draft: Draft) -> None:
     """Floors above a limit, fallbacks out of reach."""
     asleep_kw: dict[str, float] = {}
     for _, miners in draft.miners:
-        asleep_kw[miners.circuit] = asleep_kw.get(miners.circuit, 0.0) + len(miners.hosts) * miners.sleep_w / 1000
+        asleep_kw[miners.circuit] = asleep_kw.get(miners.circuit, 0.0) + miners.asleep_kw
     for _, gpus in draft.gpus:
         asleep_kw[gpus.circuit] = asleep_kw.get(gpus.circuit, 0.0) + gpus.floor_kw
     floors = floors_kw((circuit for _, circuit in draft.circuits), asleep_kw)

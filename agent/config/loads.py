@@ -5,6 +5,8 @@ from typing import Annotated, Final, Literal
 from msgspec import Meta, Struct
 
 from agent.config.values import FilePath, GpuW, Id, LoadW, Seconds, Text, ValuePerMwh, at_least
+from drivers.miners.dialect import Account, Dialect, Secret
+from drivers.miners.families import FAMILIES, speak
 
 UNIX: Final = "unix:"
 
@@ -67,6 +69,18 @@ class MinersTable(_MinersKeys, frozen=True, forbid_unknown_fields=True, kw_only=
 
     hosts: tuple[Miner, ...]
     port: int
+
+    def dialect(self, *, acts: bool) -> Dialect:
+        """How these are spoken to by who has the password, where one is named."""
+        password = None if self.password is None else Secret()
+        return speak(self.family, Account(self.user or "", password, acts, self.unverified_control), self.control_port)
+
+    @property
+    def asleep_kw(self) -> float:
+        """The least that they draw together: asleep where they can be told, else as ever."""
+        if self.family not in FAMILIES or len(self.dialect(acts=True).steps) > 1:  # a wrong one has a fault of its own
+            return len(self.hosts) * self.sleep_w / 1000
+        return sum(miner.rated_w for miner in self.hosts) / 1000
 
     def load_id(self, miner: Miner) -> str:
         """What the miner is called everywhere: a/10.20.1.17."""

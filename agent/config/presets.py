@@ -31,7 +31,6 @@ from agent.config.lines import Path as Place
 from agent.config.loads import Miner, MinersTable
 from agent.config.reading import Draft, Reader, nearest
 from agent.config.rules import UnderFrequencyRule
-from drivers.miners.families import FAMILIES
 
 FOLDER: Final = Path(__file__).parent.parent / "presets"
 Sure = Literal["primary", "quoted", "secondary", "unverified", "ours"]
@@ -138,7 +137,7 @@ def _reach_ms(miners: MinersTable, host: Miner, switched: dict[tuple[str | None,
     for place in ((miners.id, host.string), (miners.id, None)):
         if place in switched:
             return switched[place]
-    return FAMILIES[miners.family].steps[0].reach_ms
+    return miners.dialect(acts=True).steps[0].reach_ms
 
 
 def _beneath(draft: Draft, circuit: str) -> set[str]:
