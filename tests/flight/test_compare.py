@@ -11,6 +11,7 @@ from agent.flight.reading import Flight
 from agent.flight.scene import NoScene, other_scene, scene, without_rules
 from tests.flight.flown import entries_of, paths
 from tests.sim.site import Site
+from tests.sim.sitefile import site_toml
 
 UFR = """
 [[rule]]
@@ -83,7 +84,7 @@ def test_a_file_that_is_neither_is_refused_with_the_mend(flights: Path) -> None:
 
 
 def test_rules_are_cut_out_of_a_site_toml_and_nothing_else_is() -> None:
-    text = Site().text() + "\n# [[rule]] in a comment\n[keys] # and a comment\n"
+    text = site_toml(Site()) + "\n# [[rule]] in a comment\n[keys] # and a comment\n"
 
     left = without_rules(text)
 
@@ -167,4 +168,4 @@ def test_rules_with_a_fault_are_refused_as_check_would(
 def test_the_site_toml_comes_out_as_it_went_in(flights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["replay", str(paths(flights)[0]), "--print-site"]) == 0
 
-    assert capsys.readouterr().out == Site().text()
+    assert capsys.readouterr().out == site_toml(Site())

@@ -12,6 +12,7 @@ from agent.flight.scene import NoScene, head_of, scene
 from agent.translate import GpuSteps, translate
 from drivers.profile import FOLDER
 from tests.sim.site import Site
+from tests.sim.sitefile import site_toml
 
 DOCS = Path(__file__).parents[2] / "docs"
 GPUS = {"r1": (GpuSteps("GPU-0", 100.0, 200.0, 400.0),)}
@@ -44,7 +45,7 @@ def test_files_that_are_named_by_their_whole_path_are_too(tmp_path: Path, quote:
     folder.mkdir()
     (folder / "miners.csv").write_text("address,rated_w\n10.0.0.1,3200\n10.0.0.2,3300\n")
     shutil.copy(FOLDER / "janitza-umg604.toml", folder / "own-meter.toml")
-    text = Site(miners=2).text()
+    text = site_toml(Site(miners=2))
     hosts = next(line for line in text.splitlines() if line.startswith("hosts"))
     text = text.replace(hosts, f"inventory = {quote}{folder}/miners.csv{quote}")
     text = text.replace('"janitza-umg604"', f"{quote}./own-meter.toml{quote}")
@@ -56,7 +57,7 @@ def test_files_that_are_named_by_their_whole_path_are_too(tmp_path: Path, quote:
 
 
 def test_a_text_that_is_not_the_one_that_was_summed_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "site.toml").write_text(Site().text())
+    (tmp_path / "site.toml").write_text(site_toml(Site()))
     head = head_of(load(tmp_path / "site.toml"), {}, "boot")
 
     with pytest.raises(NoScene, match="sum"):
