@@ -11,7 +11,10 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from drivers.miners.dialect import Conversation, Framing, Session
-from drivers.miners.framing import splitter
+from drivers.miners.framing import Splitter, splitter
+from drivers.miners.splitter import ReplySplitter
+
+_NUL = Framing.NUL
 
 
 class Shot(Struct, frozen=True, gc=False):
@@ -120,7 +123,8 @@ class Connection:
         self.exchange = exchange
         self.opened_ns = opened_ns
         self.taken = 0  # bytes of the request that the socket took
-        self.reply = splitter(exchange.shot.framing, reply_bytes_max)
+        framing = exchange.shot.framing  # a thousand at once are of the first kind
+        self.reply: Splitter = ReplySplitter(reply_bytes_max) if framing is _NUL else splitter(framing, reply_bytes_max)
 
 
 class Waiting:

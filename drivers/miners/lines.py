@@ -63,7 +63,10 @@ class Lines(ABC):
         exchange.handles.append(handle)
         self._connections[handle] = connection = Connection(exchange, now_ns, limits.reply_bytes_max)
         answer_ns = shot.answer_ns or limits.answer_ns
-        self._deadlines.setdefault(answer_ns, Due()).add(now_ns + answer_ns, exchange)
+        deadlines = self._deadlines.get(answer_ns)
+        if deadlines is None:
+            deadlines = self._deadlines[answer_ns] = Due()
+        deadlines.add(now_ns + answer_ns, exchange)
         if exchange.volley is None:
             self._connects.add(now_ns + limits.connect_ns, exchange)
         else:
