@@ -141,7 +141,7 @@ class Agent:
         try:
             async with asyncio.TaskGroup() as tasks:
                 working = [tasks.create_task(work, name=name) for name, work in self._work(manager)]
-                tasks.create_task(self.recorder.run(), name="recorder")
+                tasks.create_task(self.recorder.run(lambda: self.devices.exchanger.firing), name="recorder")
                 if self.uplink is not None:
                     tasks.create_task(self.uplink.run(), name="uplink")
                 manager.ready(self._control_words())

@@ -1,7 +1,8 @@
 """The recorder: everything of the last seconds in memory, and the way to the disk of what happened.
 
 On the event loop a call costs one tuple put into a list. Once a second that list is encoded in the thread, in slices,
-so that the thread never keeps the interpreter from the loop for long; packed, it goes to the ring. When something is
+so that the thread never keeps the interpreter from the loop for long, and not while a volley is out; packed, it goes to
+the ring. When something is
 told or commanded (a setpoint, a note of an event or a command) the ring is written into a new file, and what follows
 behind it, until nothing has been for AFTER_NS.
 
@@ -48,6 +49,7 @@ SEGMENT_NS: Final = 5 * NS_PER_S
 EVERY_S: Final = 1.0
 SLICE: Final = 64  # entries encoded in one go: about 0.3 ms
 PENDING_MAX: Final = 100_000
+GIVES_WAY_S: Final = 0.025  # while a volley is out; then looked at again
 AGAIN_NS: Final = 10 * NS_PER_S  # after the disk refused
 RING_BYTES_MAX: Final = 8 << 20
 FLIGHT_BYTES_MAX: Final = 32 << 20
@@ -82,6 +84,7 @@ class Recorder:
         self._folder = folder
         self._on_fault = on_fault
         self._stop = asyncio.Event()
+        self._busy: Callable[[], bool] = lambda: False
         # On the loop.
         self._pending: list[_Raw] = []
         self._weight = 0  # of what is pending
@@ -172,8 +175,9 @@ class Recorder:
 
     # --- the way to the disk ------------------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Packs and writes until `stop`, and then what is left."""
+    async def run(self, busy: Callable[[], bool]) -> None:
+        """Packs and writes until `stop`, and then what is left; gives way for as long as `busy`."""
+        self._busy = busy
         while not self._stop.is_set():
             try:
                 async with asyncio.timeout(EVERY_S):
@@ -191,6 +195,8 @@ class Recorder:
         pending, self._pending, self._weight = self._pending, [], 0
         encoded: list[_Encoded] = []
         for at in range(0, len(pending), SLICE):
+            while self._busy() and not self._stop.is_set():  # noqa: ASYNC110  # nobody tells when a volley is over
+                await asyncio.sleep(GIVES_WAY_S)
             encoded += await self._spawn.in_thread(self._encode, pending[at : at + SLICE])
         now_ns, wall_ms = self._clock.monotonic_ns(), self._clock.wall_ms()
         wanted = now_ns < self._until_ns

@@ -134,7 +134,7 @@ async def _play(count: int, seconds: int) -> None:
         head = Head(VERSION, "bench", "s", "a", "b", 0, None, "site.toml", "", "", {}, {})
         recorder = Recorder(head, RealDisk(), spawn, SystemClock(), Path(folder), print)
         benches = (Bench(count, Nothing()), Bench(count, recorder))  # type: ignore[arg-type]
-        tasks = [asyncio.ensure_future(recorder.run())]
+        tasks = [asyncio.ensure_future(recorder.run(lambda: False))]
         for bench in benches:
             for share in range(10):
                 bench.hear(share)

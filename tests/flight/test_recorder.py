@@ -273,7 +273,7 @@ def test_files_are_numbered_on_whatever_the_clock_says() -> None:
 def test_what_was_told_before_the_end_is_written_before_it(tmp_path: Path) -> None:
     async def story(told: Told) -> None:
         await told.pass_s(10)
-        running = asyncio.ensure_future(told.recorder.run())
+        running = asyncio.ensure_future(told.recorder.run(lambda: False))
         await asyncio.sleep(0)
         for beat in range(10):
             told.beat((BEGUN,), (), 5, arms=beat == 5)
@@ -293,3 +293,34 @@ def test_a_refusal_of_the_disk_names_the_folder() -> None:
         await told.pass_s(1, BEGUN)
 
     assert run(story).faults == [f"what happens is not recorded on the disk: {FOLDER}: EROFS"]
+
+
+def test_nothing_is_packed_while_a_volley_is_out_and_all_of_it_when_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounds, "GIVES_WAY_S", 0)
+    looked = iter((True, True, True, False))
+    packed_at_looks: list[int] = []
+
+    async def story(told: Told) -> None:
+        def busy() -> bool:
+            packed_at_looks.append(len(told.recorder._ring))
+            return next(looked)
+
+        told.recorder._busy = busy
+        await told.pass_s(1, BEGUN)
+
+    told = run(story)
+
+    assert packed_at_looks == [0, 0, 0, 0]
+    assert len(told.files()) == 1
+
+
+def test_the_end_does_not_wait_for_a_volley() -> None:
+    async def story(told: Told) -> None:
+        running = asyncio.ensure_future(told.recorder.run(lambda: True))
+        await asyncio.sleep(0)
+        for beat in range(10):
+            told.beat((BEGUN,), (), 5, arms=beat == 5)
+        told.recorder.stop()
+        await running
+
+    assert len(run(story).files()) == 1
