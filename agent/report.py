@@ -21,6 +21,8 @@ from drivers.points import COMM_TIMEOUT, HEARTBEAT_ECHO, PLC_COUNTER, POINTS
 MINER_COLUMNS = ("hash_rate_ths", "temperature_c", "on")
 COUNTERS = ("energy_import_wh", "energy_export_wh")
 
+DETAIL_MAX = 200  # of what a miner says of itself
+
 
 def columns(points: Iterable[str]) -> tuple[Column, ...]:
     """The telemetry's columns: every point that a meter or a PLC of this site has, and what loads tell."""
@@ -294,6 +296,7 @@ def _devices(board: Board, image: Image, now_ns: int) -> list[dict[str, object]]
         if seen is None:
             found.append({"id": load.id, "kind": load.kind, "state": "not heard yet", "age_ms": None, "detail": ""})
             continue
+        said = board.miners.get(load.id)
         age_ns = now_ns - seen.taken_ns if seen.taken_ns else None
         state = seen.step or "unknown"
         if seen.poll is not Outcome.OK or age_ns is None or age_ns > READ_POLLS_MAX * load.poll_ns:
@@ -304,7 +307,7 @@ def _devices(board: Board, image: Image, now_ns: int) -> list[dict[str, object]]
                 "kind": load.kind,
                 "state": state,
                 "age_ms": None if age_ns is None else age_ns // NS_PER_MS,
-                "detail": board.device_faults.get(load.id, ""),
+                "detail": board.device_faults.get(load.id) or ("" if said is None else said.detail[:DETAIL_MAX]),
                 "watts": seen.watts,
                 "measured": seen.measured,
             }

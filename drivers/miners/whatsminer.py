@@ -17,9 +17,9 @@ More in WHATSMINER_QUIRKS.md. Sources: MicroBT API V1.3.8 and 2025-05; reference
 import base64
 import hashlib
 from collections.abc import Generator
+from typing import TYPE_CHECKING
 
 import msgspec
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from msgspec import structs
 
 from drivers.errors import Garbled, Refused
@@ -39,6 +39,10 @@ from drivers.miners.dialect import (
 )
 from drivers.miners.md5crypt import md5crypt
 from drivers.miners.tolerant import Value
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers import Cipher
+    from cryptography.hazmat.primitives.ciphers.modes import ECB
 
 TOKEN_NS = 25 * 60 * 1_000_000_000  # of the 30 minutes that a token lasts
 _TOKEN_AGAIN_NS = 60 * 1_000_000_000  # after "over max connect": tokens are few
@@ -164,7 +168,10 @@ def token_of(time: str, salt: str, newsalt: str, password: str) -> tuple[str, st
     return key, md5crypt(key + time, newsalt)
 
 
-def _cipher(key: str) -> Cipher[modes.ECB]:
+def _cipher(key: str) -> "Cipher[ECB]":
+    # Here, not at the top: who has no Whatsminer, and `ballast check`, do without it.
+    from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
     return Cipher(algorithms.AES(hashlib.sha256(key.encode()).digest()), modes.ECB())
 
 

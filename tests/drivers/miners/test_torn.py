@@ -14,7 +14,22 @@ from drivers.errors import DeviceError
 from hil.dialects import SPEAKERS
 from tests.drivers.miners.test_stand_ins import Bench
 
-_BITS = (b"{", b"}", b"[", b"]", b'"', b",", b":", b"null", b"true", b"false", b"nan", b"-1e999", b"9" * 40, b"\0")
+_BITS: tuple[bytes, ...] = (
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b'"',
+    b",",
+    b":",
+    b"null",
+    b"true",
+    b"false",
+    b"nan",
+    b"-1e999",
+    b"9" * 40,
+    b"\0",
+)
 _BITS += (b"\xff", b"{}", b"[]", b'""', b"\r\n\r\n", b"HTTP/1.1 401 x\r\n", b"'", rb"\u00")
 TORN = 150
 

@@ -113,6 +113,13 @@ def test_all_families_shed_at_one_crossing_and_return_and_those_that_are_read_ar
     assert {host for host in traffic if traffic[host]["writes"]} == controlled
 
 
+def test_a_miner_of_family_auto_says_in_status_what_to_write(site: Site) -> None:
+    details = {device["id"]: device["detail"] for device in site.agent.status()["devices"]}
+
+    for host in site.hosts["auto"]:
+        assert 'it calls itself luxos: write family = "luxos" to control it' in details[f"auto/{host}"]
+
+
 @pytest.mark.parametrize("fault", ["session_lost", "mute", "late"])
 def test_a_fleet_whose_tokens_died_or_that_does_not_answer_still_sheds(site: Site, fault: str) -> None:
     controlled = site.all_of(TOLD)
