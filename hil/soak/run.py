@@ -26,6 +26,7 @@ _SAMPLE_S = 5.0
 _WATCH_S = 1.0
 _STARTED_S = 180.0
 _LOOKED_AFTER_S = 8.0
+_COMES_BY_S = 20.0
 _QUEUED_S = 10.0  # what the broker still has for the subscriber
 
 Tell = Callable[[str], None]
@@ -116,6 +117,7 @@ class _Run:
         site = self._world.site
         heals_s = heal_s(site.rules, sum(site.rated_w.values()))
         async with asyncio.TaskGroup() as tasks:
+            people = tasks.create_task(self._people(), name="people")
             for planned in draw_schedule(self._asked.seed, for_s, self._asked.fault_rate, heals_s):
                 await self._until(planned.at_s)
                 if len(self._running) >= AT_ONCE_MAX or self._held & planned.kind.uses:
@@ -123,6 +125,7 @@ class _Run:
                     continue
                 self._held |= planned.kind.uses
                 tasks.create_task(self._one(planned), name=planned.kind.name)
+            people.cancel()
         await mend(self._world)
         await asyncio.sleep(_LOOKED_AFTER_S)  # an agent that had just started did not know yet what it would find off
         await look_after(self._world)
@@ -138,10 +141,14 @@ class _Run:
             self._tell(f"{kind.name} {what}")
         fault = Fault(kind.name, from_ns, time.monotonic_ns(), what, tuple(targets))
         self._world.keeper.add("faults", fault)
-        if kind.heals != "soon":
-            await look_after(self._world)
         del self._running[kind.name]
         self._held -= kind.uses
+
+    async def _people(self) -> None:
+        """Somebody on site comes by now and then, and does what only people can do."""
+        while True:
+            await asyncio.sleep(_COMES_BY_S)
+            await look_after(self._world)
 
     def _sample(self) -> None:
         world = self._world

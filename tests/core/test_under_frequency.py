@@ -185,6 +185,22 @@ def test_a_second_crossing_counts_from_the_baseline_of_the_first() -> None:
     assert 67_000 <= rig.watts <= 70_000
 
 
+def test_what_fell_by_itself_since_an_earlier_event_is_not_counted_as_given() -> None:
+    rig = Rig(a_site(limit_w=140_000.0, ramp_up_w_per_s=100.0), UFR)
+    rig.settle()
+    rig.extra_w = 60_000.0
+    rig.tick(20)  # over the limit: some loads go
+    assert rig.mode() is not Mode.NORMAL
+    rig.extra_w = 10_000.0  # and what made it so is gone by itself, while they are still down
+    rig.tick(20)
+    assert rig.watts > 80_000
+
+    rig.hz = 49.4
+    rig.tick(5)
+
+    assert 67_000 <= rig.watts <= 70_000  # 60 kW below the 130 kW that it would draw without us
+
+
 def test_in_observe_it_says_what_it_would_do_and_tells_nobody() -> None:
     rule = type(UFR)("ufr", "poi", "main", 49.5, 49.9, 10**9, shed_w=60_000.0, acts=False)
     rig = Rig(a_site(observe=True), rule)

@@ -3,9 +3,9 @@
 A shed needs a crossing that we saw, from at or above the threshold to below it, since BOOT: a register stuck low from
 the start alarms and sheds nothing. `confirm_refreshes` distinct refreshes of the meter must agree. The watts are
 counted from the mean net power of the five refreshes before the crossing, or from the baseline of an event that
-already lowered the circuit, and stay fixed for the event. It is released when the frequency has been above
-`release_above_hz` without a break for `release_for_ns`; a frequency that cannot be believed is no reason to release,
-and starts that time again.
+already lowered the circuit, as far as what we lowered explains it, and stay fixed for the event. It is released when
+the frequency has been above `release_above_hz` without a break for `release_for_ns`; a frequency that cannot be
+believed is no reason to release, and starts that time again.
 """
 
 from msgspec import Struct
@@ -24,6 +24,7 @@ USED_UP = Gated(None, "its events of 24 hours are used up")
 NOT_TIED = Gated(None, "the site is not tied, or it is not known")
 NOT_ISLAND = Gated(None, "the site is no island")
 BASELINE_REFRESHES = 5
+OURS_PU = 0.95  # of an earlier baseline: with so much explained by what we lowered it still holds
 NOISE_PU = 0.005  # class 0.5 meter: steadier than this it cannot be judged
 
 
@@ -126,9 +127,28 @@ def _unavailable(memory: RuleMemory, gated: Gated, now_ns: int) -> RuleMemory:
 
 
 def _baseline(rule: UnderFrequency, tree: Tree, state: State, refreshes: tuple[Refresh, ...]) -> float | None:
+    now_w = _before(rule, tree, state, refreshes)
     for event in state.durable.events.values():
         if event.circuit == rule.circuit and event.base_w is not None and event.told_w > 0 and not event.dry:
-            return event.base_w
+            # What fell besides and by itself is nothing that we gave, and none of it can be given again.
+            ours_w = None if now_w is None else now_w + _given_w(rule, tree, state)
+            return event.base_w if ours_w is None or ours_w >= event.base_w * OURS_PU else ours_w
+    return now_w
+
+
+def _given_w(rule: UnderFrequency, tree: Tree, state: State) -> float:
+    """What the loads on this circuit gave up that we lowered and that are not back."""
+    down = dict(state.durable.lowered)
+    down |= {load: up.was for load, up in state.durable.rising.items() if not up.arrived}
+    return sum(
+        entry.watts
+        for load, entry in down.items()
+        if load not in tree.contactors and rule.circuit in tree.nodes_of[load]
+    )
+
+
+def _before(rule: UnderFrequency, tree: Tree, state: State, refreshes: tuple[Refresh, ...]) -> float | None:
+    """The mean net power before the crossing."""
     circuit_meter = tree.circuits[rule.circuit].meter
     if circuit_meter is not None and circuit_meter != rule.meter:
         refreshes = state.refreshes.get(circuit_meter, ())
