@@ -167,6 +167,8 @@ def _kept(conf: Section) -> tuple[tuple[str, object], ...]:
         return ()
     names = [*_FANS, "bitmain-freq-level", "bitmain-freq", "bitmain-voltage"]
     plain = {name: conf[name] for name in names if isinstance(conf.get(name), str | bool | int | float)}
+    if any(name in conf and name not in plain for name in names):
+        return ()
     return (("pools", pools), *plain.items())
 
 

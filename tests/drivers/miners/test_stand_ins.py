@@ -309,6 +309,14 @@ def test_an_antminer_whose_configuration_is_not_as_known_is_never_written_to(mis
     assert "not told" in state.detail
 
 
+def test_an_antminer_with_a_level_that_is_none_is_never_written_to() -> None:
+    bench = Bench("antminer")
+    bench.spoil = lambda reply: reply.replace(b'"bitmain-freq-level":"100"', b'"bitmain-freq-level":[100]')
+    bench.poll()
+
+    assert bench.dialect.set_requests("off", bench.seen, bench.now_ns) == ()
+
+
 def test_an_antminer_that_was_told_to_sleep_and_hashes_says_on() -> None:
     bench = Bench("antminer")
     bench.spoil = lambda reply: reply.replace(b'"bitmain-work-mode":"0"', b'"bitmain-work-mode":"1"')
