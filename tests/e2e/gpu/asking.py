@@ -50,8 +50,7 @@ class Gpud(Struct, frozen=True):
 
     def worker(self) -> psutil.Process:
         """Its NVML worker; one that was killed may not be reaped yet."""
-        children = psutil.Process(self.process.pid).children()
-        (worker,) = (child for child in children if child.status() != psutil.STATUS_ZOMBIE)
+        (worker,) = filter(_lives, psutil.Process(self.process.pid).children())
         return worker
 
 
@@ -110,6 +109,13 @@ async def asking(gpud: Gpud) -> AsyncIterator[Asking]:
         yield Asking(talk)
     finally:
         talk.close()
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # reaped since it was listed
+        return False
 
 
 def healths(gpus: tuple[GpuReading, ...]) -> list[str]:
